@@ -1,0 +1,2 @@
+//! The homefood command.
+fn main() {}
