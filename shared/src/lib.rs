@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The language both services speak.
+
+pub mod domain;

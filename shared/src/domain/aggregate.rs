@@ -1,0 +1,111 @@
+//! What every aggregate has in common.
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+
+use super::{Actor, DecodeError, Rejection, order::OrderEvent, payment::PaymentEvent};
+
+/// The kinds of streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AggregateType {
+    /// What is owed for a meal.
+    Order,
+    /// One attempt to move money through a provider.
+    Payment,
+}
+
+impl AggregateType {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Order, Self::Payment];
+
+    /// The stable name, in the log and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Payment => "payment",
+        }
+    }
+
+    /// The aggregate type of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|aggregate_type| aggregate_type.as_str() == name)
+    }
+}
+
+/// A command with what a pure decision may not look up by itself: who asks and what time it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Intent<C> {
+    /// Who asks.
+    pub actor: Actor,
+    /// The domain's time, UTC, whole microseconds.
+    pub now: DateTime<Utc>,
+    /// What is asked.
+    pub command: C,
+}
+
+/// An aggregate of this system: a cqrs-es aggregate whose decision is pure and synchronous.
+pub trait EventSourced: cqrs_es::Aggregate<Error: Rejection> + Clone + PartialEq + std::fmt::Debug + 'static {
+    /// The kind of stream it lives in.
+    const AGGREGATE_TYPE: AggregateType;
+
+    /// What the command makes happen, or why not. An empty list means that the work was done before.
+    fn decide(&self, intent: &Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
+
+    /// Wraps one of its events for the log.
+    fn to_domain_event(event: Self::Event) -> DomainEvent;
+
+    /// Unwraps one of its events from the log; `None` for another aggregate's.
+    fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event>;
+}
+
+/// An event of any aggregate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DomainEvent {
+    /// Of an order.
+    Order(OrderEvent),
+    /// Of a payment.
+    Payment(PaymentEvent),
+}
+
+impl DomainEvent {
+    /// Reads a payload of the current schema version.
+    pub fn decode(aggregate_type: AggregateType, event_type: &str, payload: &[u8]) -> Result<Self, DecodeError> {
+        match aggregate_type {
+            AggregateType::Order => OrderEvent::decode(event_type, payload).map(Self::Order),
+            AggregateType::Payment => PaymentEvent::decode(event_type, payload).map(Self::Payment),
+        }
+    }
+
+    /// The kind of aggregate it belongs to.
+    pub fn aggregate_type(&self) -> AggregateType {
+        match self {
+            Self::Order(_) => AggregateType::Order,
+            Self::Payment(_) => AggregateType::Payment,
+        }
+    }
+
+    /// The stable name of its type.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Order(event) => event.type_name(),
+            Self::Payment(event) => event.type_name(),
+        }
+    }
+
+    /// The version of its payload's schema.
+    pub fn schema_version(&self) -> u16 {
+        match self {
+            Self::Order(event) => event.schema_version(),
+            Self::Payment(event) => event.schema_version(),
+        }
+    }
+}
+
+impl Serialize for DomainEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Order(event) => event.serialize(serializer),
+            Self::Payment(event) => event.serialize(serializer),
+        }
+    }
+}

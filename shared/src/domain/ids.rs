@@ -1,0 +1,72 @@
+//! Identifiers: one type per thing, so that an order id cannot stand where a payment id belongs.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema, ToSchema,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A person who signs in: customer, cook or administrator (`sub` of the token).
+    UserId,
+    /// A cook's kitchen.
+    ProducerId,
+    /// A dish on a menu.
+    DishId,
+    /// An order.
+    OrderId,
+    /// One attempt to pay through a provider.
+    PaymentId,
+    /// A gift, by amount or by dish.
+    GiftId,
+    /// A dispute about an order.
+    DisputeId,
+    /// One refund, whatever parts it has.
+    RefundId,
+}
+
+impl PaymentId {
+    /// The payment of an order's attempt `attempt_no` (1, 2, …): derived, so that a retry names the same payment.
+    pub fn of_order_attempt(order_id: OrderId, attempt_no: u32) -> Self {
+        Self(Uuid::new_v5(&order_id.0, format!("pay:{attempt_no}").as_bytes()))
+    }
+
+    /// What the provider knows this payment by: 32 hex digits and the number of the Init try, 35 characters.
+    pub fn provider_order_ref(self, init_try: u32) -> String {
+        format!("{}-{init_try:02}", self.0.simple())
+    }
+}
+
+impl RefundId {
+    /// The refund that `source_id` (an event, a dispute, …) asks of an order.
+    pub fn of_source(order_id: OrderId, source: &str, source_id: Uuid) -> Self {
+        Self(Uuid::new_v5(&order_id.0, format!("refund:{source}:{source_id}").as_bytes()))
+    }
+
+    /// The refund of a payment that nothing could be bought with.
+    pub fn of_unapplied(payment_id: PaymentId) -> Self {
+        Self(Uuid::new_v5(&payment_id.0, b"unapplied"))
+    }
+}

@@ -1,0 +1,18 @@
+//! The business, pure: no I/O, no clock, no randomness.
+
+pub mod actor;
+pub mod aggregate;
+pub mod events;
+pub mod ids;
+pub mod money;
+pub mod order;
+pub mod payment;
+pub mod rejection;
+
+pub use actor::Actor;
+pub use aggregate::{AggregateType, DomainEvent, EventSourced, Intent};
+pub use events::DecodeError;
+pub use ids::*;
+pub use iso_currency::Currency;
+pub use money::{Money, MoneyError};
+pub use rejection::{Rejection, RejectionKind};

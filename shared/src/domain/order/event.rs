@@ -1,0 +1,407 @@
+//! What can happen to an order.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::domain::{
+    Money,
+    events::aggregate_events,
+    ids::{DishId, GiftId, PaymentId, ProducerId, RefundId, UserId},
+};
+
+aggregate_events! {
+    /// An event of an order.
+    OrderEvent {
+        /// The order was placed; prices, names and commission are frozen in it.
+        OrderCreated => "order_created" v 1,
+        /// A payment attempt was opened.
+        OrderPaymentRequested => "order_payment_requested" v 1,
+        /// The open attempt came to nothing.
+        OrderPaymentAttemptFailed => "order_payment_attempt_failed" v 1,
+        /// The money is there.
+        OrderPaid => "order_paid" v 2,
+        /// The cook took it on.
+        OrderAccepted => "order_accepted" v 1,
+        /// The promise of when it is ready was moved.
+        OrderEtaChanged => "order_eta_changed" v 1,
+        /// Cooking began.
+        OrderPreparationStarted => "order_preparation_started" v 1,
+        /// The meal is ready.
+        OrderReady => "order_ready" v 1,
+        /// The meal is on its way.
+        OrderDispatched => "order_dispatched" v 1,
+        /// The meal was handed over.
+        OrderDelivered => "order_delivered" v 1,
+        /// Everybody is content, or the time to complain passed.
+        OrderCompleted => "order_completed" v 1,
+        /// The order was called off.
+        OrderCancelled => "order_cancelled" v 1,
+        /// Money is owed back to the customer.
+        OrderRefundAuthorized => "order_refund_authorized" v 1,
+        /// A part of an owed refund reached the customer.
+        OrderRefundSettled => "order_refund_settled" v 1,
+        /// A part of an owed refund could not be paid out.
+        OrderRefundFailed => "order_refund_failed" v 1,
+        /// The cook's share was released.
+        OrderPayoutReleased => "order_payout_released" v 1,
+        /// The customer gave marks.
+        OrderRated => "order_rated" v 1,
+    }
+}
+
+/// Where an order is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DeliveryType {
+    /// Within the building.
+    Building,
+    /// The customer fetches it.
+    Pickup,
+    /// To an address.
+    Address,
+}
+
+/// One line of an order, frozen at its creation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct OrderItem {
+    /// 1, 2, 3, …
+    pub line_no: u32,
+    /// The dish.
+    pub dish_id: DishId,
+    /// Its name at that time.
+    pub dish_name: String,
+    /// Its price at that time.
+    pub unit_price: Money,
+    /// How many, 1 to 99.
+    pub quantity: u32,
+    /// `unit_price` × `quantity`.
+    pub line_total: Money,
+    /// The version of the price that was read.
+    pub price_version: i32,
+    /// Where the price came from.
+    pub price_source: PriceSource,
+}
+
+/// Where a line's price came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PriceSource {
+    /// The menu.
+    Catalog,
+    /// A dish gift, whose price was locked when it was bought.
+    GiftLock,
+}
+
+/// How much of an order a gift pays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct GiftUse {
+    /// The gift.
+    pub gift_id: GiftId,
+    /// The reservation on it.
+    pub reservation_id: Uuid,
+    /// The amount it covers.
+    pub amount: Money,
+}
+
+/// `order_created`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderCreated {
+    /// Who ordered.
+    pub customer_id: UserId,
+    /// Who cooks.
+    pub producer_id: ProducerId,
+    /// The lines, 1 to 20.
+    pub items: Vec<OrderItem>,
+    /// Where it is handed over.
+    pub delivery_type: DeliveryType,
+    /// The fee for bringing it.
+    pub delivery_fee: Money,
+    /// Lines and fee.
+    pub total_price: Money,
+    /// What a gift pays of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gift: Option<GiftUse>,
+    /// What is left to pay by card.
+    pub amount_due: Money,
+    /// The platform's share of the net, in 1/10 000.
+    pub commission_bps: u32,
+    /// When an unpaid order is called off.
+    pub payment_deadline: DateTime<Utc>,
+    /// When the customer wants to eat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_for: Option<DateTime<Utc>>,
+    /// Name, phone, address and comment, sealed with the customer's own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pii_sealed: Option<String>,
+}
+
+/// `order_payment_requested`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderPaymentRequested {
+    /// The attempt's payment: `PaymentId::of_order_attempt`.
+    pub payment_id: PaymentId,
+    /// 1, 2, …
+    pub attempt_no: u32,
+    /// What it has to bring.
+    pub amount_due: Money,
+    /// The provider that was asked for, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<crate::domain::payment::Provider>,
+    /// Where the customer's browser goes afterwards.
+    pub return_url: String,
+    /// When the money is taken.
+    pub capture_mode: crate::domain::payment::CaptureMode,
+    /// When the attempt stops being useful: the order's payment deadline.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// `order_payment_attempt_failed`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderPaymentAttemptFailed {
+    /// The attempt's payment.
+    pub payment_id: PaymentId,
+    /// 1, 2, …
+    pub attempt_no: u32,
+    /// Why.
+    pub reason: crate::domain::payment::FailureReason,
+}
+
+/// How sure the money is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Funds {
+    /// It was taken.
+    Captured,
+    /// It is held on the card and taken at acceptance.
+    Authorized,
+}
+
+/// `order_paid`, version 2. Version 1 had no `funds`: everything was captured at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderPaid {
+    /// The payment that brought the card's part; none if a gift paid all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<PaymentId>,
+    /// Paid by card.
+    pub card_amount: Money,
+    /// Paid by gift.
+    pub gift_amount: Money,
+    /// How sure the money is.
+    pub funds: Funds,
+    /// When an order that no cook took on is called off.
+    pub accept_deadline: DateTime<Utc>,
+}
+
+/// `order_accepted`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderAccepted {
+    /// Minutes until it is ready, 1 to 600.
+    pub eta_minutes: u32,
+    /// The same as an instant.
+    pub ready_by: DateTime<Utc>,
+}
+
+/// `order_eta_changed`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderEtaChanged {
+    /// Minutes from now, 1 to 600.
+    pub eta_minutes: u32,
+    /// The same as an instant.
+    pub ready_by: DateTime<Utc>,
+}
+
+/// `order_preparation_started`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderPreparationStarted {
+    /// The cook's note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// `order_ready`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderReady {
+    /// The cook's note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// `order_dispatched`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderDispatched {
+    /// The cook's note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// `order_delivered`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderDelivered {
+    /// What proves the handing over (a photo's reference).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof_ref: Option<String>,
+    /// When it completes by itself.
+    pub auto_complete_at: DateTime<Utc>,
+}
+
+/// `order_completed`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderCompleted {
+    /// When the cook's share may be released; disputes must be opened before it.
+    pub payout_due_at: DateTime<Utc>,
+}
+
+/// Why an order was called off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CancelReason {
+    /// The customer wanted so.
+    CustomerRequest,
+    /// The cook refused it.
+    ProducerRejected,
+    /// The cook did not answer in time.
+    ProducerTimeout,
+    /// The cook gave up after taking it on.
+    ProducerCancelled,
+    /// It was not paid in time.
+    PaymentTimeout,
+    /// Every attempt to pay failed, or the capture did.
+    PaymentFailed,
+    /// An administrator did it.
+    Admin,
+    /// A dispute was decided so.
+    Dispute,
+    /// The dish is gone.
+    DishUnavailable,
+}
+
+/// `order_cancelled`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderCancelled {
+    /// Why, for machines.
+    pub reason_code: CancelReason,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_text: Option<String>,
+    /// Who: `customer`, `producer`, `admin` or `system`.
+    pub cancelled_by: String,
+    /// Where the order stood.
+    pub from_status: super::OrderStatus,
+    /// Whether captured money has to go back.
+    pub refund_required: bool,
+}
+
+/// What a refund comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RefundSource {
+    /// The order was called off.
+    Cancellation,
+    /// A dispute was decided.
+    Dispute,
+    /// An administrator gave it.
+    Admin,
+    /// The bank or its cabinet did it without us.
+    External,
+}
+
+/// Who bears a refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Fault {
+    /// The cook.
+    Producer,
+    /// The platform.
+    Platform,
+    /// Nobody.
+    None,
+}
+
+/// The two ways money comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RefundPart {
+    /// To the card.
+    Card,
+    /// To the gift.
+    Gift,
+}
+
+/// `order_refund_authorized`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderRefundAuthorized {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// What it comes from.
+    pub source: RefundSource,
+    /// The event, dispute or request it comes from; one refund per source and id.
+    pub source_id: Uuid,
+    /// The part that goes to the card (taken first, so that no gift turns into cash).
+    pub card_amount: Money,
+    /// The part that goes to the gift.
+    pub gift_amount: Money,
+    /// Who bears it.
+    pub fault: Fault,
+    /// The payment that the card's part goes back through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<PaymentId>,
+}
+
+/// `order_refund_settled`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderRefundSettled {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// Which part.
+    pub part: RefundPart,
+}
+
+/// `order_refund_failed`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderRefundFailed {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// Which part.
+    pub part: RefundPart,
+    /// Why.
+    pub reason: String,
+}
+
+/// `order_payout_released`: gross − refunded = commission + `producer_net`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderPayoutReleased {
+    /// What was paid.
+    pub gross: Money,
+    /// What was authorised back.
+    pub refunded: Money,
+    /// The platform's share.
+    pub commission: Money,
+    /// The cook's share.
+    pub producer_net: Money,
+}
+
+/// A mark for one dish.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DishRating {
+    /// The dish.
+    pub dish_id: DishId,
+    /// 1 to 5.
+    pub rating: u8,
+}
+
+/// `order_rated`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderRated {
+    /// 1 to 5.
+    pub rating: u8,
+    /// Marks by dish.
+    #[serde(default)]
+    pub per_item: Vec<DishRating>,
+    /// A few words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}

@@ -1,0 +1,331 @@
+//! What can happen to a payment.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::domain::{
+    Money,
+    events::aggregate_events,
+    ids::{GiftId, OrderId, RefundId},
+};
+
+aggregate_events! {
+    /// An event of a payment.
+    PaymentEvent {
+        /// The attempt exists; nothing was sent to the provider yet.
+        PaymentInitiated => "payment_initiated" v 1,
+        /// The provider opened a page to pay on.
+        PaymentSessionOpened => "payment_session_opened" v 1,
+        /// The customer is being checked by the bank.
+        PaymentProcessing => "payment_processing" v 1,
+        /// The money is held on the card.
+        PaymentAuthorized => "payment_authorized" v 1,
+        /// The held money was asked for.
+        PaymentCaptureRequested => "payment_capture_requested" v 1,
+        /// The money was taken.
+        PaymentSucceeded => "payment_succeeded" v 1,
+        /// The attempt came to nothing.
+        PaymentFailed => "payment_failed" v 1,
+        /// The attempt is being called off.
+        PaymentAbortRequested => "payment_abort_requested" v 1,
+        /// The money bought what it was for.
+        PaymentApplied => "payment_applied" v 1,
+        /// The money came, but there was nothing to buy with it any more.
+        PaymentUnapplied => "payment_unapplied" v 1,
+        /// Money has to go back through the provider.
+        PaymentRefundRequested => "payment_refund_requested" v 1,
+        /// The provider has the refund in hand.
+        PaymentRefundSubmitted => "payment_refund_submitted" v 1,
+        /// The money went back.
+        PaymentRefundSucceeded => "payment_refund_succeeded" v 1,
+        /// The provider refused the refund.
+        PaymentRefundFailed => "payment_refund_failed" v 1,
+        /// Nobody knows whether the money went back; ask before doing it again.
+        PaymentRefundUnknown => "payment_refund_unknown" v 1,
+        /// What the provider says does not fit what was asked.
+        PaymentIntegrityViolated => "payment_integrity_violated" v 1,
+    }
+}
+
+/// What the money is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Purpose {
+    /// To pay an order.
+    Order {
+        /// The order.
+        order_id: OrderId,
+    },
+    /// To buy a gift.
+    Gift {
+        /// The gift.
+        gift_id: GiftId,
+    },
+}
+
+/// Who moves the money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Provider {
+    /// T-Bank's internet acquiring.
+    Tbank,
+    /// The imitation for development and tests.
+    DevFake,
+}
+
+impl Provider {
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tbank => "TBANK",
+            Self::DevFake => "DEV_FAKE",
+        }
+    }
+}
+
+/// When the money is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CaptureMode {
+    /// With the payment.
+    #[default]
+    OnPayment,
+    /// When the cook accepts; until then it is held.
+    OnAccept,
+}
+
+/// Why a payment came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FailureReason {
+    /// The bank said no.
+    Declined,
+    /// The customer did not pass the bank's check.
+    AuthFailed,
+    /// Nobody paid in time.
+    Expired,
+    /// We called it off before money moved.
+    Cancelled,
+    /// The hold was lifted.
+    Voided,
+    /// The provider refused the request itself.
+    ProviderRejected,
+    /// The provider could not be reached.
+    ProviderUnavailable,
+}
+
+/// How we know what the provider says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum EvidenceSource {
+    /// It told us and we asked back.
+    Webhook,
+    /// We asked.
+    Poll,
+    /// It was the answer to a call.
+    Response,
+}
+
+/// `payment_initiated`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentInitiated {
+    /// What the money is for.
+    pub purpose: Purpose,
+    /// How much.
+    pub amount: Money,
+    /// Who moves it.
+    pub provider: Provider,
+    /// What the provider will know it by at the first try.
+    pub provider_order_ref: String,
+    /// Where the customer's browser goes afterwards.
+    pub return_url: String,
+    /// When the money is taken.
+    pub capture_mode: CaptureMode,
+    /// When the page to pay on dies.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// `payment_session_opened`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentSessionOpened {
+    /// The provider's own id.
+    pub provider_payment_id: String,
+    /// The page to pay on.
+    pub payment_url: String,
+    /// Which Init try opened it, from 1.
+    pub init_try: u32,
+}
+
+/// `payment_processing`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentProcessing {
+    /// The provider's own id.
+    pub provider_payment_id: String,
+    /// The provider's word.
+    pub provider_status: String,
+}
+
+/// `payment_authorized`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentAuthorized {
+    /// The provider's own id.
+    pub provider_payment_id: String,
+    /// How much is held.
+    pub amount: Money,
+    /// How we know.
+    pub source: EvidenceSource,
+    /// When the hold must have been taken or lifted.
+    pub capture_before: DateTime<Utc>,
+    /// It came after we had given the attempt up.
+    pub late: bool,
+}
+
+/// `payment_capture_requested`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentCaptureRequested {
+    /// How much.
+    pub amount: Money,
+    /// Names the act towards the provider.
+    pub operation_id: Uuid,
+}
+
+/// `payment_succeeded`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentSucceeded {
+    /// The provider's own id.
+    pub provider_payment_id: String,
+    /// How much was taken.
+    pub amount: Money,
+    /// How we know.
+    pub source: EvidenceSource,
+    /// It came after we had given the attempt up.
+    pub late: bool,
+}
+
+/// `payment_failed`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentFailed {
+    /// Why.
+    pub reason: FailureReason,
+    /// The provider's code, if it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_error_code: Option<String>,
+    /// Whether the customer may try the same card again.
+    pub customer_retryable: bool,
+}
+
+/// `payment_abort_requested`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentAbortRequested {
+    /// Why, for people.
+    pub cause: String,
+}
+
+/// `payment_applied`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentApplied {
+    /// What it bought.
+    pub target: Purpose,
+}
+
+/// Why money had nothing to buy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum UnappliedCause {
+    /// It came too late.
+    Late,
+    /// Another payment was first.
+    Duplicate,
+    /// The order was called off.
+    OrderClosed,
+    /// It was not the amount that was asked for.
+    Amount,
+}
+
+/// `payment_unapplied`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentUnapplied {
+    /// Why.
+    pub cause: UnappliedCause,
+}
+
+/// Who asked for a refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PaymentRefundSource {
+    /// A refund of the order.
+    OrderRefund,
+    /// A refund of the gift.
+    GiftRefund,
+    /// The payment had nothing to buy.
+    Unapplied,
+}
+
+/// `payment_refund_requested`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentRefundRequested {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// How much.
+    pub amount: Money,
+    /// Who asked.
+    pub source: PaymentRefundSource,
+}
+
+/// `payment_refund_submitted`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentRefundSubmitted {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// Rises only after a definitive failure; names the act towards the provider together with the refund id.
+    pub epoch: u32,
+}
+
+/// `payment_refund_succeeded`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentRefundSucceeded {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// How much went back.
+    pub amount: Money,
+    /// The epoch that did it.
+    pub epoch: u32,
+}
+
+/// `payment_refund_failed`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentRefundFailed {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// The epoch that failed.
+    pub epoch: u32,
+    /// The provider's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Whether it is tried again by itself, and when; none means a person has to look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<DateTime<Utc>>,
+}
+
+/// `payment_refund_unknown`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentRefundUnknown {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// The epoch whose outcome is not known.
+    pub epoch: u32,
+}
+
+/// `payment_integrity_violated`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentIntegrityViolated {
+    /// What did not fit: `amount`, `order_ref`, `provider_payment_id` or `terminal`.
+    pub field: String,
+    /// What was asked.
+    pub expected: String,
+    /// What the provider says.
+    pub actual: String,
+}
