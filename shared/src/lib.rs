@@ -1,3 +1,6 @@
 //! The language both services speak.
 
 pub mod domain;
+pub mod follow;
+pub mod log;
+pub mod subjects;
