@@ -1,1 +1,5 @@
-//! Placeholder.
+//! The write side: it checks intents against aggregates and appends what happened.
+
+pub mod command_handler;
+pub mod event_log;
+pub mod timers;
