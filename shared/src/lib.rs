@@ -1,3 +1,4 @@
 //! The language both services speak.
 
 pub mod domain;
+pub mod runtime;
