@@ -3,5 +3,6 @@
 pub mod domain;
 pub mod follow;
 pub mod log;
+pub mod runtime;
 pub mod sealing;
 pub mod subjects;
