@@ -47,7 +47,8 @@ impl Money {
     /// A decimal amount; refused, never rounded, if it has more decimals than the currency.
     pub fn from_decimal(amount: Decimal, currency: Currency) -> Result<Self, MoneyError> {
         let exponent = currency.exponent().ok_or(MoneyError::UnknownCurrency)?;
-        let scaled = amount.checked_mul(Decimal::from(10_i64.pow(u32::from(exponent)))).ok_or(MoneyError::OutOfRange)?;
+        let scaled =
+            amount.checked_mul(Decimal::from(10_i64.pow(u32::from(exponent)))).ok_or(MoneyError::OutOfRange)?;
         if !scaled.fract().is_zero() {
             return Err(MoneyError::Precision(exponent));
         }
