@@ -1,5 +1,7 @@
 //! The write side: it checks intents against aggregates and appends what happened.
 
+pub mod catalogue;
 pub mod command_handler;
 pub mod event_log;
+pub mod process_managers;
 pub mod timers;
