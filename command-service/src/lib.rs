@@ -3,5 +3,6 @@
 pub mod catalogue;
 pub mod command_handler;
 pub mod event_log;
+pub mod leader;
 pub mod process_managers;
 pub mod timers;

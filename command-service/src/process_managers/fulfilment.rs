@@ -31,7 +31,7 @@ fn capture_what_is_held(event_id: Uuid, situation: &Situation) -> Vec<Step> {
     match (receipt.funds, receipt.payment_id) {
         (Funds::Authorized, Some(payment_id)) => {
             let operation_id = Uuid::new_v5(&event_id, b"capture");
-            vec![Step::payment(payment_id, PaymentCommand::Capture { amount: receipt.card_amount, operation_id })]
+            vec![Step::payment(payment_id, PaymentCommand::Capture { amount: receipt.card, operation_id })]
         }
         (Funds::Captured, _) | (Funds::Authorized, None) => Vec::new(),
     }

@@ -3,9 +3,11 @@
 
 mod cancellation;
 mod deadlines;
+mod executor;
 mod fulfilment;
 mod order_payment;
 mod refund;
+mod runner;
 mod step;
 
 use shared::{
@@ -14,6 +16,8 @@ use shared::{
 };
 
 pub use deadlines::on_timer;
+pub use executor::{Cause, CommandObserver, Effects, Executor, Poison};
+pub use runner::Runner;
 pub use step::{Effect, Policies, Situation, Step};
 
 /// A process manager: its stable name, which names its commands, and its reaction.

@@ -93,7 +93,11 @@ fn on_payment(payment_id: PaymentId, event: &PaymentEvent, situation: &Situation
         }
         PaymentEvent::PaymentAuthorized(authorized) => {
             let holds = payment.terms().is_some_and(|terms| terms.capture_mode == CaptureMode::OnAccept);
-            if holds { use_money(payment_id, order_id, authorized.amount, Funds::Authorized, situation) } else { vec![] }
+            if holds {
+                use_money(payment_id, order_id, authorized.amount, Funds::Authorized, situation)
+            } else {
+                vec![]
+            }
         }
         PaymentEvent::PaymentSucceeded(succeeded) => {
             use_money(payment_id, order_id, succeeded.amount, Funds::Captured, situation)
