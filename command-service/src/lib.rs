@@ -2,4 +2,5 @@
 
 pub mod command_handler;
 pub mod event_log;
+pub mod providers;
 pub mod timers;
