@@ -92,3 +92,35 @@ impl ProviderError {
         self
     }
 }
+
+/// Why a guarded call brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The circuit breaker is open: nothing was sent.
+    #[error("the provider is not asked just now; try again in {} s", retry_after.as_secs())]
+    Unavailable {
+        /// When the next call may pass.
+        retry_after: Duration,
+    },
+    /// The call failed.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+}
+
+impl CallError {
+    /// Whether the call may have done its work although it failed.
+    pub fn may_have_happened(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => false,
+            Self::Provider(error) => error.class.may_have_happened(),
+        }
+    }
+
+    /// The stable name, for logs and metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::Provider(error) => error.class.as_str(),
+        }
+    }
+}
