@@ -119,7 +119,8 @@ impl GuardedProvider {
     where
         Call: Future<Output = Result<T, ProviderError>>,
     {
-        let repeated = Repeated { provider: self.provider(), operation, ctx, observer: &*self.observer };
+        let repeatable = operation != Operation::Cancel || self.capabilities().idempotent_refund;
+        let repeated = Repeated { provider: self.provider(), operation, repeatable, ctx, observer: &*self.observer };
         retry(&self.retry, repeated, |ctx| {
             let one = call(ctx.clone());
             async move { self.attempt(operation, &ctx, one).await }
@@ -133,6 +134,10 @@ impl GuardedProvider {
         ctx: &CallCtx,
         call: impl Future<Output = Result<T, ProviderError>>,
     ) -> Result<T, CallError> {
+        // Our own lateness says nothing about the provider, so the breaker does not hear of it.
+        if Instant::now() >= ctx.deadline {
+            return Err(ProviderError::new(ErrorClass::NotSent, "no time was left to ask").into());
+        }
         let permit = self.breaker_of(operation.group()).acquire().inspect_err(|error| {
             self.observer.called(self.provider(), operation, error.as_str(), Duration::ZERO);
         })?;
@@ -149,13 +154,9 @@ impl GuardedProvider {
         call: impl Future<Output = Result<T, ProviderError>>,
     ) -> Result<T, ProviderError> {
         let started = Instant::now();
-        let outcome = if started >= ctx.deadline {
-            Err(ProviderError::new(ErrorClass::NotSent, "no time was left to ask"))
-        } else {
-            timeout_at(ctx.deadline, call)
-                .await
-                .unwrap_or_else(|_| Err(ProviderError::new(ErrorClass::OutcomeUnknown, "no answer in time")))
-        };
+        let outcome = timeout_at(ctx.deadline, call)
+            .await
+            .unwrap_or_else(|_| Err(ProviderError::new(ErrorClass::OutcomeUnknown, "no answer in time")));
         let class = outcome.as_ref().map_or_else(|error| error.class.as_str(), |_| "ok");
         self.observer.called(self.provider(), operation, class, started.elapsed());
         outcome

@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use shared::domain::{
     Currency, Money,
-    payment::{CaptureMode, Provider},
+    payment::{CaptureMode, EvidenceSource, Provider, ProviderReport, ProviderStatus},
 };
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{ProviderError, ProviderStatus};
+use super::ProviderError;
 
 /// A provider of payments. Adapters know nothing of retries and circuit breakers: see [`super::GuardedProvider`].
 #[async_trait]
@@ -117,6 +117,22 @@ pub struct PaymentState {
     pub error_code: Option<String>,
     /// If it failed: whether the customer may try the same card again.
     pub customer_retryable: bool,
+}
+
+impl PaymentState {
+    /// What it tells the payment; nothing if the provider's word means nothing to us.
+    pub fn report(self, source: EvidenceSource) -> Option<ProviderReport> {
+        Some(ProviderReport {
+            status: self.status?,
+            provider_payment_id: self.provider_payment_id,
+            order_ref: self.order_ref,
+            provider_word: self.word.into_owned(),
+            amount: self.amount,
+            source,
+            error_code: self.error_code,
+            customer_retryable: self.customer_retryable,
+        })
+    }
 }
 
 /// Held money, to be taken.

@@ -45,6 +45,8 @@ pub struct Repeated<'a> {
     pub provider: Provider,
     /// Which.
     pub operation: Operation,
+    /// Whether doing it twice is harmless: it only asks, or the provider recognises the act by its name.
+    pub repeatable: bool,
     /// On whose behalf.
     pub ctx: &'a CallCtx,
     /// Who is told.
@@ -72,7 +74,7 @@ where
     };
     let outcome = one
         .retry(FullJitter { settings: *settings, made: 0, deadline: ctx.deadline })
-        .when(|error| worth_repeating(call.operation, error))
+        .when(|error| worth_repeating(call, error))
         .notify(|error, delay| {
             if error.may_have_happened() {
                 *doubt.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
@@ -81,7 +83,7 @@ where
         })
         .await;
     outcome.map_err(|error| {
-        if worth_repeating(call.operation, &error) {
+        if worth_repeating(call, &error) {
             give_up(call, attempts.load(Ordering::Relaxed), &error);
         }
         let certain = matches!(&error, CallError::Unavailable { .. })
@@ -92,12 +94,13 @@ where
 }
 
 /// A call that moves something is never repeated while nobody knows what became of it; the flows ask first.
-fn worth_repeating(operation: Operation, error: &CallError) -> bool {
+fn worth_repeating(call: Repeated<'_>, error: &CallError) -> bool {
     match error {
         CallError::Unavailable { .. } => false,
         CallError::Provider(error) => match error.class {
-            ErrorClass::NotSent | ErrorClass::Transient => true,
-            ErrorClass::OutcomeUnknown => operation.only_asks(),
+            ErrorClass::NotSent => true,
+            ErrorClass::Transient => call.repeatable,
+            ErrorClass::OutcomeUnknown => call.operation.only_asks(),
             ErrorClass::RateLimited { .. }
             | ErrorClass::Declined { .. }
             | ErrorClass::InvalidRequest
