@@ -5,4 +5,5 @@ pub mod command_handler;
 pub mod event_log;
 pub mod leader;
 pub mod process_managers;
+pub mod providers;
 pub mod timers;
