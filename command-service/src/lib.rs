@@ -3,7 +3,9 @@
 pub mod catalogue;
 pub mod command_handler;
 pub mod event_log;
+pub mod http;
 pub mod leader;
+pub mod payment_desk;
 pub mod process_managers;
 pub mod providers;
 pub mod timers;
