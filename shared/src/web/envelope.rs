@@ -3,13 +3,13 @@
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, header};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::Problem;
 
 /// A success. Lists put their array in `data`.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Envelope<T> {
     /// Always true.
     #[schema(default = true)]
@@ -21,7 +21,7 @@ pub struct Envelope<T> {
 }
 
 /// What is said about the data of an answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Meta {
     /// The version of the resource; its ETag is `"v<version>"`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -23,6 +23,21 @@ pub fn describe_security(document: &mut OpenApi) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::{Envelope, problem::ProblemDetails};
+    use utoipa::{PartialSchema, ToSchema};
+
+    #[test]
+    fn absent_means_absent_and_never_null() {
+        assert_eq!(ProblemDetails::name(), "Problem");
+        for schema in [ProblemDetails::schema(), Envelope::<u32>::schema(), crate::web::Meta::schema()] {
+            let json = serde_json::to_string(&schema).expect("serialises");
+            assert!(!json.contains("null"), "{json}");
+        }
+        let problem = serde_json::to_value(ProblemDetails::schema()).expect("serialises");
+        let required: Vec<&str> =
+            problem["required"].as_array().into_iter().flatten().flat_map(|v| v.as_str()).collect();
+        assert_eq!(required, ["type", "title", "status", "success", "error_code"]);
+    }
 
     #[test]
     fn the_document_names_the_scheme() {

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use std::{
     convert::Infallible,
     future::Future,
@@ -182,11 +182,6 @@ impl Seen {
         let labels = metrics::Request { method, endpoint: labels.endpoint, status: code };
         metrics.api_requests.get_or_create(&labels).inc();
     }
-}
-
-/// Tells caches and proxies that an answer is for one caller only.
-pub fn private(response: &mut Response) {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ async fn a_body_is_json_and_small() {
 
 #[tokio::test]
 async fn a_body_in_pieces_is_put_together() {
-    let pieces = ["{\"items\"", ":[", "]}"].map(|piece| Ok::<_, std::io::Error>(piece));
+    let pieces = ["{\"items\"", ":[", "]}"].map(Ok::<_, std::io::Error>);
     let body = read_order("application/json", Body::from_stream(futures::stream::iter(pieces))).await.expect("read");
     assert_eq!(body.raw().as_ref(), b"{\"items\":[]}");
     let broken = futures::stream::iter([Ok("{"), Err(std::io::Error::other("gone"))]);

@@ -1,7 +1,7 @@
 //! Every kind of problem: its status, and what its page says.
 
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Whether sending the same request again can help.
@@ -18,7 +18,7 @@ pub enum Retry {
 macro_rules! codes {
     ($($name:ident $code:literal $status:ident $title:literal, $cause:literal, $fix:literal, $retry:ident;)*) => {
         /// The kind of a problem, for machines.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         pub enum ErrorCode {
             $(#[doc = concat!($title, ": ", $cause)] #[serde(rename = $code)] $name,)*
         }

@@ -54,8 +54,8 @@ struct DevClaims<'a> {
 
 /// Issues tokens in development.
 pub struct DevIssuer {
-    key: EncodingKey,
-    kid: String,
+    pub(super) key: EncodingKey,
+    pub(super) kid: String,
     issuer: String,
     audience: String,
 }
