@@ -88,3 +88,6 @@ impl OrderStatus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
