@@ -58,3 +58,6 @@ pub enum PaymentStatus {
     /// The attempt came to nothing.
     Failed,
 }
+
+#[cfg(test)]
+mod tests;
