@@ -1,0 +1,132 @@
+//! The newest events in memory, the rest from Postgres: readers at any position get what comes next, in order.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use moka::future::Cache;
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use crate::log::{LogError, LogReader, Position, RecordedEvent};
+
+/// Events that a process keeps in memory for readers that are nearly up to date.
+const RECENT_MAX: usize = 16_384;
+/// Events per page read from Postgres. Pages are aligned, so that several readers share one.
+const PAGE: u64 = 1_024;
+/// Pages kept for readers that catch up side by side.
+const PAGES_MAX: u64 = 24;
+
+/// The log as this process follows it. Fast sources (the append queue, JetStream) offer events as they come; readers
+/// take them from memory, and from Postgres what they missed. Nobody can skip an event: a reader always gets the
+/// position after its own.
+#[derive(Debug, Clone)]
+pub struct LogFeed {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    reader: LogReader,
+    recent: RwLock<VecDeque<Arc<RecordedEvent>>>,
+    head: watch::Sender<Position>,
+    pages: Cache<u64, Arc<[Arc<RecordedEvent>]>>,
+}
+
+impl LogFeed {
+    /// A feed over `reader`, knowing nothing yet.
+    pub fn new(reader: LogReader) -> Self {
+        let inner = Inner {
+            reader,
+            recent: RwLock::new(VecDeque::with_capacity(RECENT_MAX)),
+            head: watch::Sender::new(0),
+            pages: Cache::new(PAGES_MAX),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Takes committed events in, in order of position. Known ones are passed over; a hole before them is left to the
+    /// readers, who fill it from Postgres.
+    pub fn offer(&self, events: &[Arc<RecordedEvent>]) {
+        let Some(last) = events.last().map(|event| event.position) else { return };
+        {
+            let mut recent = self.inner.recent.write();
+            let newest = recent.back().map_or(0, |event| event.position);
+            if events[0].position > newest + 1 {
+                recent.clear();
+            }
+            recent.extend(events.iter().filter(|event| event.position > newest).cloned());
+            let surplus = recent.len().saturating_sub(RECENT_MAX);
+            recent.drain(..surplus);
+        }
+        self.note_head(last);
+    }
+
+    /// Somebody knows that the log reaches at least to `position`.
+    pub fn note_head(&self, position: Position) {
+        self.inner.head.send_if_modified(|head| {
+            let moved = position > *head;
+            *head = (*head).max(position);
+            moved
+        });
+    }
+
+    /// The newest position that this process has heard of.
+    pub fn head(&self) -> Position {
+        *self.inner.head.borrow()
+    }
+
+    /// Watches the newest position that this process has heard of.
+    pub fn watch_head(&self) -> watch::Receiver<Position> {
+        self.inner.head.subscribe()
+    }
+
+    /// The log behind the feed.
+    pub fn reader(&self) -> &LogReader {
+        &self.inner.reader
+    }
+
+    /// The events after `position`: at least one, at most `limit`. Waits while there is none.
+    pub async fn read_after(&self, position: Position, limit: usize) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
+        let mut head = self.inner.head.subscribe();
+        loop {
+            if let Some(events) = self.from_memory(position, limit) {
+                return Ok(events);
+            }
+            if *head.borrow_and_update() > position {
+                let events = self.from_log(position, limit).await?;
+                if !events.is_empty() {
+                    return Ok(events);
+                }
+            }
+            // The sender lives as long as `self`.
+            let _ = head.changed().await;
+        }
+    }
+
+    fn from_memory(&self, position: Position, limit: usize) -> Option<Vec<Arc<RecordedEvent>>> {
+        let recent = self.inner.recent.read();
+        let first = recent.front()?.position;
+        let next = position + 1;
+        if next < first {
+            return None;
+        }
+        let start = usize::try_from(next - first).ok()?;
+        let events: Vec<_> = recent.iter().skip(start).take(limit).cloned().collect();
+        (!events.is_empty()).then_some(events)
+    }
+
+    async fn from_log(&self, position: Position, limit: usize) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
+        let page = position / PAGE;
+        // Only a page that can no longer grow is worth keeping.
+        if self.head() < (page + 1) * PAGE {
+            return self.inner.reader.page(position, limit.try_into().unwrap_or(u32::MAX)).await;
+        }
+        let reader = &self.inner.reader;
+        let load = async { reader.page(page * PAGE, PAGE as u32).await.map(Arc::from) };
+        let events: Result<Arc<[_]>, Arc<LogError>> = self.inner.pages.try_get_with(page, load).await;
+        match events {
+            Ok(events) => Ok(events.iter().filter(|event| event.position > position).take(limit).cloned().collect()),
+            // The load was shared with another reader, and so is its error: this reader asks for itself.
+            Err(_) => reader.page(position, limit.try_into().unwrap_or(u32::MAX)).await,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Following the log: one feed per process, many readers.
+
+mod feed;
+
+pub use feed::LogFeed;
