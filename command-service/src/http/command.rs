@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use shared::{
     domain::{Actor, EventSourced, Intent, Rejection, RejectionKind},
     log::{LogError, Position},
-    runtime::metrics::RouteName,
+    runtime::metrics::{Endpoint, RouteName},
     web::{
         Caller, ErrorCode, Fingerprint, IdempotencyKey, IfMatch, JsonBody, Principal, Problem, RequestContext,
         headers::{CONSISTENCY_TOKEN, IDEMPOTENT_REPLAYED, etag},
@@ -53,11 +53,13 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Command<T> {
         let matched = parts.extensions.get::<MatchedPath>().cloned();
         let context = parts.extensions.get::<RequestContext>().cloned();
         let context = context.ok_or_else(|| Problem::internal("a command outside of the request layer"))?;
-        let route = matched.as_ref().map_or("", MatchedPath::as_str).to_owned();
         let method = parts.method.clone();
         let body = JsonBody::<T>::from_request(Request::from_parts(parts, body), state).await?;
         let command_id = match &key {
-            Some(key) => keyed_command_id(&principal, method.as_str(), &route, key),
+            Some(key) => {
+                let route = matched.as_ref().map_or("", MatchedPath::as_str);
+                keyed_command_id(&principal, method.as_str(), route, key)
+            }
             None => Uuid::now_v7(),
         };
         Ok(Self {
@@ -65,7 +67,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Command<T> {
             if_match,
             fingerprint: if key.is_some() { body.fingerprint() } else { Fingerprint([0; 32]) },
             key,
-            route: RouteName { route },
+            route: RouteName { route: Endpoint::new(matched) },
             request_id: Arc::from(context.request_id.to_str().unwrap_or_default()),
             traceparent: Arc::from(context.traceparent.to_string()),
             command_id,

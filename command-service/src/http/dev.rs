@@ -39,7 +39,7 @@ pub(super) struct ClockData {
 )]
 async fn move_clock(
     State(state): State<AppState>,
-    Caller(_): Caller,
+    _caller: Caller,
     body: JsonBody<MoveClock>,
 ) -> Result<Envelope<ClockData>, Problem> {
     let seconds = body.value.advance_seconds;

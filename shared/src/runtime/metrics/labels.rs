@@ -22,7 +22,7 @@ labels! {
     /// A method of a route.
     Route { method: MethodLabel, endpoint: Endpoint }
     /// A route by its name.
-    RouteName { route: &'static str }
+    RouteName { route: Endpoint }
     /// A kind of event.
     BusinessEvent { event_type: &'static str, aggregate_type: &'static str }
     /// A kind of aggregate.
