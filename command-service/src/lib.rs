@@ -2,4 +2,5 @@
 
 pub mod command_handler;
 pub mod event_log;
+pub mod relay;
 pub mod timers;
