@@ -8,4 +8,5 @@ pub mod leader;
 pub mod payment_desk;
 pub mod process_managers;
 pub mod providers;
+pub mod relay;
 pub mod timers;
