@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The read side: folds, read models, queries, the live feed.
+
+pub mod engine;
