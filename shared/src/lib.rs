@@ -3,4 +3,5 @@
 pub mod domain;
 pub mod follow;
 pub mod log;
+pub mod runtime;
 pub mod subjects;
