@@ -14,6 +14,7 @@
 //!  refund    PENDING ─▶ SETTLED | FAILED ─▶ …    per part (card, gift); authorised once per cause, capped by what was paid
 //! ```
 
+mod actions;
 mod aggregate;
 mod apply;
 mod command;
@@ -23,6 +24,7 @@ mod event;
 mod policy;
 mod read;
 
+pub use actions::{Situation, Viewer, allowed_actions};
 pub use aggregate::*;
 pub use command::*;
 pub use error::OrderError;
@@ -55,4 +57,34 @@ pub enum OrderStatus {
     Completed,
     /// It was called off.
     Cancelled,
+}
+
+impl OrderStatus {
+    /// All of them, in the order of an order's life.
+    pub const ALL: [Self; 9] = [
+        Self::WaitingForPayment,
+        Self::Paid,
+        Self::Accepted,
+        Self::Preparing,
+        Self::Ready,
+        Self::OutForDelivery,
+        Self::Delivered,
+        Self::Completed,
+        Self::Cancelled,
+    ];
+
+    /// The stable name, in the log and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WaitingForPayment => "WAITING_FOR_PAYMENT",
+            Self::Paid => "PAID",
+            Self::Accepted => "ACCEPTED",
+            Self::Preparing => "PREPARING",
+            Self::Ready => "READY",
+            Self::OutForDelivery => "OUT_FOR_DELIVERY",
+            Self::Delivered => "DELIVERED",
+            Self::Completed => "COMPLETED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
 }

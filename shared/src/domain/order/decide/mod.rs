@@ -12,6 +12,7 @@ mod text;
 use super::{Order, OrderCommand, OrderError, OrderEvent, Placed};
 use crate::domain::Intent;
 pub(super) use access::Party;
+pub(super) use cancel::may_cancel;
 
 /// What happens, or why nothing does.
 type Decision = Result<Vec<OrderEvent>, OrderError>;
