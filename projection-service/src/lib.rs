@@ -1,3 +1,4 @@
 //! The read side: folds, read models, queries, the live feed.
 
 pub mod engine;
+pub mod projections;

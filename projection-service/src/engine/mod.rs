@@ -17,5 +17,5 @@ pub use dead_letters::LetterPolicy;
 pub use failpoints::Failpoints;
 pub use fold::Fold;
 pub use positions::{Lagging, Positions};
-pub use projection::{Changes, FoldError, Keys, Projection, ReadModel};
+pub use projection::{Changes, FoldError, Keys, Projection, ReadModel, to_json};
 pub use runner::{EngineSettings, InPlaceRetry, Runner, RunnerParts};

@@ -96,3 +96,8 @@ impl FoldError {
         Self::OutOfPlace { event_type: event.type_name(), found: found.into() }
     }
 }
+
+/// A document as it is stored. As text, since binding JSON would have Postgres parse it twice.
+pub fn to_json<T: serde::Serialize>(document: &T) -> Result<String, sqlx::Error> {
+    serde_json::to_string(document).map_err(|error| sqlx::Error::Encode(error.into()))
+}

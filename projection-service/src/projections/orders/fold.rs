@@ -6,6 +6,7 @@ use shared::{
     domain::{
         AggregateType, DomainEvent, OrderId,
         order::{Funds, OrderEvent, OrderPaid, OrderPaymentAttemptFailed, OrderRated, OrderStatus, RefundPart},
+        payment::FailureReason,
     },
     log::RecordedEvent,
 };
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use super::row::{
     AttemptStatus, CancellationRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow, RefundStatus,
 };
-use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel};
+use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, to_json};
 
 /// The projection of orders.
 #[derive(Debug)]
@@ -70,6 +71,7 @@ impl OrderRow {
             // Handled where rows are born.
             OrderEvent::OrderCreated(_) => {}
             OrderEvent::OrderPaymentRequested(requested) => {
+                self.attempts_opened += 1;
                 self.payment = Some(PaymentSummary {
                     payment_id: Some(requested.payment_id),
                     attempt_no: Some(requested.attempt_no),
@@ -145,6 +147,7 @@ impl OrderRow {
     }
 
     fn attempt_failed(&mut self, failed: &OrderPaymentAttemptFailed) {
+        self.attempts_lost += u32::from(failed.reason != FailureReason::ProviderUnavailable);
         // An older attempt may fail after a newer one was opened; the summary is the newest's.
         if let Some(payment) = self.payment.as_mut().filter(|payment| payment.payment_id == Some(failed.payment_id)) {
             payment.status = AttemptStatus::Failed;
@@ -211,8 +214,9 @@ impl ReadModel for Orders {
         sqlx::query(
             "
             INSERT INTO orders (id, customer_id, producer_id, status, created_at, version, doc)
-            SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::bigint[],
-                                 $7::json[])
+            SELECT id, customer_id, producer_id, status, created_at, version, doc::json
+            FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::bigint[], $7::text[])
+                AS r (id, customer_id, producer_id, status, created_at, version, doc)
             ON CONFLICT (id) DO UPDATE
             SET status = EXCLUDED.status, version = EXCLUDED.version, doc = EXCLUDED.doc
             ",
@@ -223,7 +227,7 @@ impl ReadModel for Orders {
         .bind(rows.iter().map(|row| status_name(row.status)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.created_at).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.version as i64).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| Json(*row)).collect::<Vec<_>>())
+        .bind(rows.iter().map(to_json).collect::<Result<Vec<_>, _>>()?)
         .execute(tx)
         .await?;
         Ok(())

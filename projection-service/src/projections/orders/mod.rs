@@ -9,4 +9,6 @@ mod tests;
 
 pub use fold::Orders;
 pub use queries::{OrderFilter, PageStart, active_by_status, find, list, read_doc};
-pub use row::{AttemptStatus, CancellationRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow, RefundStatus};
+pub use row::{
+    AttemptStatus, CancellationRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow, RefundStatus,
+};

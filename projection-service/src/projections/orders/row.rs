@@ -31,6 +31,9 @@ pub struct OrderRow {
     pub commission_bps: u32,
     pub gift: Option<GiftUse>,
     pub payment: Option<PaymentSummary>,
+    pub attempts_opened: u32,
+    /// Failed ones, the provider's outages not counted.
+    pub attempts_lost: u32,
     pub refunds: Vec<RefundRow>,
     pub payout: Option<PayoutRow>,
     pub requested_for: Option<DateTime<Utc>>,
@@ -78,6 +81,8 @@ impl OrderRow {
             commission_bps: created.commission_bps,
             gift: created.gift.clone(),
             payment: None,
+            attempts_opened: 0,
+            attempts_lost: 0,
             refunds: Vec::new(),
             payout: None,
             requested_for: created.requested_for,
