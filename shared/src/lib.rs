@@ -5,3 +5,4 @@ pub mod follow;
 pub mod log;
 pub mod runtime;
 pub mod subjects;
+pub mod web;

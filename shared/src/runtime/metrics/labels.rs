@@ -73,6 +73,13 @@ impl EncodeLabelValue for TraceId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MethodLabel(&'static str);
 
+impl MethodLabel {
+    /// The method.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
 impl From<&http::Method> for MethodLabel {
     fn from(method: &http::Method) -> Self {
         const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
