@@ -85,6 +85,7 @@ CREATE TABLE snapshots (
     aggregate_id   text   NOT NULL,
     sequence       bigint NOT NULL,
     event_id       uuid   NOT NULL,
+    correlation_id uuid   NOT NULL,
     -- The shape of the state; a snapshot of another shape is passed over.
     state_version  int    NOT NULL,
     state          json   NOT NULL,

@@ -48,14 +48,14 @@ CREATE FUNCTION append_events(
     u_data           text[]
 )
 RETURNS TABLE (
-    request     bigint,
-    outcome     text,
-    position    bigint,
-    sequence    bigint,
-    recorded    timestamptz,
-    fingerprint bytea,
-    status      smallint,
-    data        text
+    out_request     bigint,
+    out_outcome     text,
+    out_position    bigint,
+    out_sequence    bigint,
+    out_recorded    timestamptz,
+    out_fingerprint bytea,
+    out_status      smallint,
+    out_data        text
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -78,7 +78,7 @@ BEGIN
             WITH ORDINALITY AS r (command_id, keep, type, id, expected, expected_event, chained, events, n)
     ),
     alone AS (
-        SELECT r.n, r.type, r.id, r.events,
+        SELECT r.n, r.type, r.id, r.events, r.chained,
             CASE
                 WHEN r.keep AND EXISTS (SELECT FROM command_receipts c WHERE c.command_id = r.command_id) THEN 'D'
                 WHEN r.expected IS NULL OR r.chained THEN 'A'
@@ -95,7 +95,7 @@ BEGIN
     ),
     judged AS (
         SELECT a.n, a.events,
-            CASE WHEN a.verdict = 'A' AND NOT bool_and(a.verdict = 'A') OVER (PARTITION BY a.type, a.id ORDER BY a.n)
+            CASE WHEN a.verdict = 'A' AND a.chained AND NOT bool_and(a.verdict = 'A') OVER (PARTITION BY a.type, a.id ORDER BY a.n)
                  THEN 'C' ELSE a.verdict END AS verdict
         FROM alone a
     ),
@@ -148,10 +148,10 @@ BEGIN
     END IF;
 
     RETURN QUERY
-        SELECT o.n, o.outcome, o.position, c.sequence, stamp, c.fingerprint, c.status, c.data
+        SELECT o.n, o.outcome, coalesce(c.position, o.last), c.sequence, stamp, c.fingerprint, c.status, c.data
         FROM (
-            SELECT v.n, v.outcome, v.position, r_command[v.n] AS command_id
-            FROM unnest(outcomes, lasts) WITH ORDINALITY AS v (outcome, position, n)
+            SELECT v.n, v.outcome, v.last, r_command[v.n] AS command_id
+            FROM unnest(outcomes, lasts) WITH ORDINALITY AS v (outcome, last, n)
             UNION ALL
             SELECT cardinality(r_command) + u.n, 'U', 0, u.command_id
             FROM unnest(u_command) WITH ORDINALITY AS u (command_id, n)

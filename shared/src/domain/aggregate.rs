@@ -44,12 +44,17 @@ pub struct Intent<C> {
 }
 
 /// An aggregate of this system: a cqrs-es aggregate whose decision is pure and synchronous.
-pub trait EventSourced: cqrs_es::Aggregate<Error: Rejection> + Clone + PartialEq + std::fmt::Debug + 'static {
+pub trait EventSourced:
+    cqrs_es::Aggregate<Command = Intent<Self::Action>, Error: Rejection> + Clone + PartialEq + std::fmt::Debug + 'static
+{
+    /// What can be asked of it.
+    type Action: Clone + Send + Sync + 'static;
+
     /// The kind of stream it lives in.
     const AGGREGATE_TYPE: AggregateType;
 
     /// What the command makes happen, or why not. An empty list means that the work was done before.
-    fn decide(&self, intent: &Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
+    fn decide(&self, intent: &Intent<Self::Action>) -> Result<Vec<Self::Event>, Self::Error>;
 
     /// Wraps one of its events for the log.
     fn to_domain_event(event: Self::Event) -> DomainEvent;

@@ -213,6 +213,8 @@ impl cqrs_es::Aggregate for Order {
 }
 
 impl EventSourced for Order {
+    type Action = OrderCommand;
+
     const AGGREGATE_TYPE: AggregateType = AggregateType::Order;
 
     fn decide(&self, intent: &Self::Command) -> Result<Vec<Self::Event>, Self::Error> {

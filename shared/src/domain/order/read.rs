@@ -119,6 +119,13 @@ impl Order {
     }
 }
 
+impl Order {
+    /// Attempts that the customer lost; the provider's outages do not count.
+    pub fn payment_attempts_lost(&self) -> usize {
+        super::decide::attempts_lost(self.attempts())
+    }
+}
+
 impl Placed {
     /// Where it stands.
     pub fn status(&self) -> OrderStatus {

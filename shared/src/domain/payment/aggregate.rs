@@ -194,6 +194,8 @@ impl cqrs_es::Aggregate for Payment {
 }
 
 impl EventSourced for Payment {
+    type Action = PaymentCommand;
+
     const AGGREGATE_TYPE: AggregateType = AggregateType::Payment;
 
     fn decide(&self, intent: &Self::Command) -> Result<Vec<Self::Event>, Self::Error> {

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 
 /// Attempts that the customer lost; the provider's outages are nobody's loss.
-fn attempts_lost(attempts: &[Attempt]) -> usize {
+pub(in crate::domain::order) fn attempts_lost(attempts: &[Attempt]) -> usize {
     let lost = |attempt: &&Attempt| match attempt.outcome {
         AttemptOutcome::Failed(reason) => reason != FailureReason::ProviderUnavailable,
         AttemptOutcome::Active | AttemptOutcome::Paid => false,

@@ -1,0 +1,401 @@
+//! Load, decide, append; decide again on a lost race.
+
+use std::sync::Arc;
+
+use shared::{
+    domain::{EventSourced, Intent},
+    log::{LogError, LogReader, Metadata, Position},
+};
+use sqlx::PgPool;
+use tokio::sync::MutexGuard;
+use uuid::Uuid;
+
+use crate::{
+    event_log::{
+        Aggregates, AppendError, AppendOutcome, AppendQueue, AppendRequest, Entry, Expected, Loaded, NewEvent, Receipt,
+        ReceiptDraft, Snapshots, StreamAppend, find_receipt,
+    },
+    timers::armed_by,
+};
+
+/// How often a command is decided again after somebody was faster.
+const ATTEMPTS_MAX: u32 = 5;
+/// Events read at a time when a stream is loaded.
+const LOAD_PAGE: u32 = 1_000;
+
+/// A command on its way to one aggregate.
+#[derive(Debug, Clone)]
+pub struct Submission<C> {
+    /// The aggregate.
+    pub aggregate_id: Uuid,
+    /// The aggregate is made by this command: its id is new, so nothing has to be read.
+    pub is_new: bool,
+    /// Names the command; with a fingerprint it is done once, however often it is submitted.
+    pub command_id: Uuid,
+    /// SHA-256 of what was asked, for commands that leave a receipt.
+    pub fingerprint: Option<[u8; 32]>,
+    /// The version the caller has seen, if it matters to it.
+    pub expected_version: Option<u64>,
+    /// The business flow a new stream belongs to; an existing one keeps its own.
+    pub correlation_id: Uuid,
+    /// What caused the command: itself, or the event that a process manager reacts to.
+    pub causation_id: Uuid,
+    /// The HTTP request, if there was one.
+    pub request_id: Option<Arc<str>>,
+    /// The trace, if there is one.
+    pub traceparent: Option<Arc<str>>,
+    /// Who asks for what, and when.
+    pub intent: Intent<C>,
+}
+
+/// The answers that a receipt keeps. `None` as status: the answer comes later, see `AppendQueue::answer`.
+pub trait Answers<A: EventSourced>: Sync {
+    /// The answer to a success, from the state after it.
+    fn success(&self, aggregate: &A, sequence: u64) -> (Option<u16>, Option<Arc<str>>);
+
+    /// The answer to a refusal; none for a refusal that may be judged otherwise next time.
+    fn refusal(&self, error: &A::Error, sequence: u64) -> Option<(u16, Arc<str>)>;
+}
+
+/// Answers for commands of our own making: the receipt only has to exist.
+#[derive(Debug, Clone, Copy)]
+pub struct NoAnswer;
+
+impl<A: EventSourced> Answers<A> for NoAnswer {
+    fn success(&self, _: &A, _: u64) -> (Option<u16>, Option<Arc<str>>) {
+        (Some(204), None)
+    }
+
+    fn refusal(&self, _: &A::Error, _: u64) -> Option<(u16, Arc<str>)> {
+        None
+    }
+}
+
+/// What became of a command.
+#[derive(Debug)]
+pub enum Handled<A> {
+    /// It is done, and durable.
+    Done(Done<A>),
+    /// It was done before; this is what was answered.
+    Replayed(Receipt),
+}
+
+/// The aggregate after a command.
+#[derive(Debug)]
+pub struct Done<A> {
+    /// Its state.
+    pub aggregate: A,
+    /// Its version.
+    pub sequence: u64,
+    /// A position of the log that contains everything the state shows.
+    pub position: Position,
+    /// The business flow.
+    pub correlation_id: Uuid,
+}
+
+/// Why a command was not done. Nothing was changed, except where `OutcomeUnknown` says that nobody knows.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError<E> {
+    /// The aggregate says no.
+    #[error(transparent)]
+    Refused(E),
+    /// The caller has seen another version.
+    #[error("the version is {current} now")]
+    VersionMismatch {
+        /// The version it has.
+        current: u64,
+    },
+    /// Somebody was faster, again and again.
+    #[error("others changed the same thing at the same time; try again")]
+    LostRace,
+    /// The log does not take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl<E> From<sqlx::Error> for CommandError<E> {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Log(error.into())
+    }
+}
+
+/// Handles the commands of one kind of aggregate. Cheap to clone.
+#[derive(Clone)]
+pub struct CommandHandler<A: EventSourced> {
+    aggregates: Arc<Aggregates<A>>,
+    queue: AppendQueue,
+    snapshots: Snapshots,
+    reader: LogReader,
+    db: PgPool,
+}
+
+enum Step<A: EventSourced> {
+    Finished(Result<Handled<A>, CommandError<A::Error>>),
+    LostRace,
+}
+
+impl<A: EventSourced> CommandHandler<A> {
+    /// A handler that keeps up to `cached_max` aggregates in memory.
+    pub fn new(db: PgPool, queue: AppendQueue, snapshots: Snapshots, cached_max: u64) -> Self {
+        Self {
+            aggregates: Arc::new(Aggregates::new(cached_max)),
+            queue,
+            snapshots,
+            reader: LogReader::new(db.clone()),
+            db,
+        }
+    }
+
+    /// Does the command once and answers when it is durable.
+    pub async fn execute(
+        &self,
+        submission: Submission<A::Action>,
+        answers: &dyn Answers<A>,
+    ) -> Result<Handled<A>, CommandError<A::Error>> {
+        for attempt in 0..ATTEMPTS_MAX {
+            let is_new = submission.is_new && attempt == 0;
+            match self.attempt(&submission, is_new, answers).await {
+                Step::Finished(outcome) => return outcome,
+                Step::LostRace => {}
+            }
+        }
+        Err(CommandError::LostRace)
+    }
+
+    /// The newest durable state of an aggregate; `None` if it does not exist.
+    pub async fn load(&self, id: Uuid) -> Result<Option<Loaded<A>>, CommandError<A::Error>> {
+        let entry = self.aggregates.entry(id);
+        let mut state = entry.state.lock().await;
+        entry.landed().await;
+        if entry.has_fallen() || state.is_none() {
+            *state = Some(self.read(id, Uuid::nil()).await?);
+        }
+        Ok(state.clone().filter(|loaded| loaded.at.sequence > 0))
+    }
+
+    async fn attempt(&self, submission: &Submission<A::Action>, is_new: bool, answers: &dyn Answers<A>) -> Step<A> {
+        let entry = self.aggregates.entry(submission.aggregate_id);
+        let mut state = entry.state.lock().await;
+        let mut is_fresh = false;
+        loop {
+            if entry.has_fallen() || state.is_none() {
+                match self.refresh(&entry, submission, is_new && !is_fresh).await {
+                    Ok(loaded) => *state = Some(loaded),
+                    Err(error) => return Step::Finished(Err(error)),
+                }
+                is_fresh = true;
+            }
+            let Some(loaded) = state.as_ref() else { continue };
+            let wrong_version = submission.expected_version.is_some_and(|expected| expected != loaded.at.sequence);
+            let decision = if wrong_version {
+                Err(CommandError::VersionMismatch { current: loaded.at.sequence })
+            } else {
+                loaded.aggregate.decide(&submission.intent).map_err(CommandError::Refused)
+            };
+            match decision {
+                Ok(events) if !events.is_empty() => {
+                    return self.append(entry.clone(), state, submission, events, answers).await;
+                }
+                // Only what the log says now may be refused; memory can be behind, or ahead of what will be durable.
+                _ if !is_fresh => {
+                    entry.landed().await;
+                    *state = None;
+                }
+                decision => {
+                    let loaded = loaded.clone();
+                    drop(state);
+                    return self.conclude(loaded, decision.map(drop), submission, answers).await;
+                }
+            }
+        }
+    }
+
+    /// Reads the aggregate anew once everything under way is decided.
+    async fn refresh(
+        &self,
+        entry: &Entry<A>,
+        submission: &Submission<A::Action>,
+        is_new: bool,
+    ) -> Result<Loaded<A>, CommandError<A::Error>> {
+        entry.landed().await;
+        entry.has_fallen();
+        if is_new {
+            let at = Expected { sequence: 0, event_id: None };
+            return Ok(Loaded { aggregate: A::default(), at, correlation_id: submission.correlation_id });
+        }
+        self.read(submission.aggregate_id, submission.correlation_id).await
+    }
+
+    async fn read(&self, id: Uuid, correlation_id: Uuid) -> Result<Loaded<A>, CommandError<A::Error>> {
+        let nothing = Loaded { aggregate: A::default(), at: Expected { sequence: 0, event_id: None }, correlation_id };
+        let mut loaded = self.snapshots.find(A::AGGREGATE_TYPE, id).await?.unwrap_or(nothing);
+        loop {
+            let events = self.reader.stream(A::AGGREGATE_TYPE, id, loaded.at.sequence, LOAD_PAGE).await?;
+            let is_last = events.len() < LOAD_PAGE as usize;
+            for event in events {
+                loaded.at = Expected { sequence: event.sequence, event_id: Some(event.event_id) };
+                loaded.correlation_id = event.correlation_id;
+                let known = event.event.as_ref().ok().and_then(A::from_domain_event).cloned();
+                loaded.aggregate.apply(known.ok_or_else(|| LogError::Unreadable {
+                    position: event.position,
+                    what: "event",
+                    value: event.event_type.to_string(),
+                })?);
+            }
+            if is_last {
+                return Ok(loaded);
+            }
+        }
+    }
+
+    /// Moves the aggregate on in memory, makes the step durable and answers.
+    async fn append(
+        &self,
+        entry: Arc<Entry<A>>,
+        mut state: MutexGuard<'_, Option<Loaded<A>>>,
+        submission: &Submission<A::Action>,
+        events: Vec<A::Event>,
+        answers: &dyn Answers<A>,
+    ) -> Step<A> {
+        let Some(before) = state.as_ref() else { return Step::LostRace };
+        let before_at = before.at;
+        let correlation_id = before.correlation_id;
+        let mut after = before.clone();
+        let mut new_events = Vec::with_capacity(events.len());
+        for event in events {
+            match new_event::<A>(submission, correlation_id, &event) {
+                Ok(new) => new_events.push(new),
+                Err(error) => return Step::Finished(Err(AppendError::Rejected(error.to_string()).into())),
+            }
+            after.aggregate.apply(event);
+        }
+        after.at = Expected {
+            sequence: before_at.sequence + new_events.len() as u64,
+            event_id: new_events.last().map(|event| event.event_id),
+        };
+        let receipt = submission.fingerprint.map(|fingerprint| {
+            let (status, data) = answers.success(&after.aggregate, after.at.sequence);
+            ReceiptDraft { fingerprint, status, data }
+        });
+        let request = AppendRequest {
+            command_id: submission.command_id,
+            receipt,
+            timers: new_events.iter().filter_map(|event| armed_by(submission.aggregate_id, event)).collect(),
+            stream: Some(StreamAppend {
+                aggregate_type: A::AGGREGATE_TYPE,
+                aggregate_id: submission.aggregate_id,
+                expected: before_at,
+                events: new_events,
+            }),
+            ticket: Some(entry.take_off()),
+        };
+        let pending = match self.queue.enqueue(request) {
+            Ok(pending) => pending,
+            Err(error) => return Step::Finished(Err(error.into())),
+        };
+        *state = Some(after.clone());
+        drop(state);
+        match pending.await.unwrap_or(Err(AppendError::Closed)) {
+            Ok(AppendOutcome::Appended(appended)) => {
+                self.snapshots.consider(A::AGGREGATE_TYPE, submission.aggregate_id, before_at.sequence, &after);
+                Step::Finished(Ok(Handled::Done(Done {
+                    aggregate: after.aggregate,
+                    sequence: after.at.sequence,
+                    position: appended.position,
+                    correlation_id,
+                })))
+            }
+            Ok(AppendOutcome::ReceiptFound(receipt)) => Step::Finished(Ok(Handled::Replayed(receipt))),
+            Ok(AppendOutcome::Conflict) => Step::LostRace,
+            Err(error) => Step::Finished(Err(error.into())),
+        }
+    }
+
+    /// Answers a command that changes nothing: done before, or refused. Its receipt, if it leaves one, decides whether
+    /// it is a repetition.
+    async fn conclude(
+        &self,
+        loaded: Loaded<A>,
+        decision: Result<(), CommandError<A::Error>>,
+        submission: &Submission<A::Action>,
+        answers: &dyn Answers<A>,
+    ) -> Step<A> {
+        let mut position = None;
+        if let Some(fingerprint) = submission.fingerprint {
+            let answer = match &decision {
+                Ok(()) => Some(answers.success(&loaded.aggregate, loaded.at.sequence)),
+                Err(CommandError::Refused(error)) => {
+                    answers.refusal(error, loaded.at.sequence).map(|(status, data)| (Some(status), Some(data)))
+                }
+                Err(_) => None,
+            };
+            let found = match answer {
+                Some((status, data)) => {
+                    let request = AppendRequest {
+                        command_id: submission.command_id,
+                        receipt: Some(ReceiptDraft { fingerprint, status, data }),
+                        stream: None,
+                        timers: Vec::new(),
+                        ticket: None,
+                    };
+                    match self.queue.append(request).await {
+                        Ok(AppendOutcome::ReceiptFound(receipt)) => Some(receipt),
+                        Ok(AppendOutcome::Appended(appended)) => {
+                            position = Some(appended.position);
+                            None
+                        }
+                        Ok(AppendOutcome::Conflict) => return Step::LostRace,
+                        Err(error) => return Step::Finished(Err(error.into())),
+                    }
+                }
+                None => match find_receipt(&self.db, submission.command_id).await {
+                    Ok(found) => found,
+                    Err(error) => return Step::Finished(Err(error.into())),
+                },
+            };
+            if let Some(receipt) = found {
+                return Step::Finished(Ok(Handled::Replayed(receipt)));
+            }
+        }
+        if let Err(error) = decision {
+            return Step::Finished(Err(error));
+        }
+        let position = match position {
+            Some(position) => Ok(position),
+            None => self.reader.head().await,
+        };
+        Step::Finished(position.map_err(CommandError::from).map(|position| {
+            Handled::Done(Done {
+                aggregate: loaded.aggregate,
+                sequence: loaded.at.sequence,
+                position,
+                correlation_id: loaded.correlation_id,
+            })
+        }))
+    }
+}
+
+fn new_event<A: EventSourced>(
+    submission: &Submission<impl Sized>,
+    correlation_id: Uuid,
+    event: &A::Event,
+) -> Result<NewEvent, serde_json::Error> {
+    let event = A::to_domain_event(event.clone());
+    Ok(NewEvent {
+        event_id: Uuid::now_v7(),
+        payload: Arc::from(serde_json::to_string(&event)?),
+        event,
+        occurred_at: submission.intent.now,
+        correlation_id,
+        causation_id: submission.causation_id,
+        actor: submission.intent.actor.clone(),
+        metadata: Metadata {
+            command_id: submission.command_id,
+            request_id: submission.request_id.clone(),
+            traceparent: submission.traceparent.clone(),
+        },
+    })
+}
