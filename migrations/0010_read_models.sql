@@ -108,10 +108,15 @@ CREATE TABLE feed_entries (
 -- The sweeper takes the oldest; entries lie in the order in which they came.
 CREATE INDEX feed_entries_created_at_idx ON feed_entries USING brin (created_at) WITH (pages_per_range = 16);
 
--- Tickets for the socket that were used; a ticket lives 30 seconds and opens one socket.
+-- Tickets that open one socket each, within 30 seconds. Kept as hashes: who reads the table cannot use them. Using one
+-- deletes it, whichever instance the socket hangs on.
 CREATE TABLE ws_tickets (
-    ticket_id  uuid        PRIMARY KEY,
-    expires_at timestamptz NOT NULL
+    ticket_hash      bytea       PRIMARY KEY,
+    user_id          uuid        NOT NULL,
+    -- When the token ends that the ticket was bought with, and the socket with it.
+    token_expires_at timestamptz NOT NULL,
+    expires_at       timestamptz NOT NULL
 );
--- The sweeper deletes what has expired.
+-- The sweeper deletes what nobody used; a person has only a few open ones.
 CREATE INDEX ws_tickets_expires_at_idx ON ws_tickets (expires_at);
+CREATE INDEX ws_tickets_user_idx ON ws_tickets (user_id);

@@ -2,3 +2,5 @@
 
 pub mod engine;
 pub mod projections;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -12,6 +12,8 @@ mod projection;
 mod retry;
 mod rows;
 mod runner;
+#[cfg(test)]
+mod tests;
 
 pub use dead_letters::LetterPolicy;
 pub use failpoints::Failpoints;

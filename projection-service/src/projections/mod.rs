@@ -1,6 +1,5 @@
 //! The read models, one folder each: row, fold, queries, tests.
 
-
 pub mod feed;
 pub mod orders;
 pub mod payments;
