@@ -165,6 +165,7 @@ fn only_the_price_from_an_own_attempt_counts() {
     assert_eq!(names(&given, marking(Some(attempt(1)), 19_999, 0)), mismatch);
     assert_eq!(names(&given, marking(Some(attempt(1)), 20_001, 0)), mismatch);
     assert_eq!(names(&given, marking(Some(attempt(1)), 10_000, 10_000)), mismatch);
+    assert_eq!(names(&given, marking(Some(attempt(1)), 20_000, 1)), mismatch);
     assert_eq!(names(&given, marking(None, 20_000, 0)), mismatch);
     assert_eq!(names(&given, marking(Some(attempt(2)), 20_000, 0)), Err("foreign_payment"));
 }
