@@ -67,6 +67,18 @@ impl PaymentDesk {
         Ok(state.report(EvidenceSource::Poll).map(|report| self.told(report)))
     }
 
+    /// Asks a provider whether what it told is so.
+    pub async fn confirm(
+        &self,
+        provider: Provider,
+        provider_payment_id: &str,
+        operation_id: Uuid,
+    ) -> Result<Option<ProviderReport>, CallError> {
+        let Some(provider) = self.provider(provider) else { return Ok(None) };
+        let state = provider.get_state(&CallCtx::within(CALL_LIMIT, operation_id), provider_payment_id).await?;
+        Ok(state.report(EvidenceSource::Webhook))
+    }
+
     /// Writes down what a provider says.
     pub fn told(&self, report: ProviderReport) -> PaymentCommand {
         PaymentCommand::RecordProviderStatus(RecordProviderStatus { report, policy: self.policy })

@@ -11,6 +11,7 @@ pub mod ops;
 pub mod params;
 pub mod problem;
 pub mod request;
+pub mod serve;
 pub mod token;
 
 pub use alias::Alias;
@@ -22,4 +23,5 @@ pub use opaque::{Cursor, OpaqueKey};
 pub use params::{PathId, PathIds, ValidQuery};
 pub use problem::{ErrorCode, Problem};
 pub use request::RequestContext;
+pub use serve::serve;
 pub use token::Authenticator;
