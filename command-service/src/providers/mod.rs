@@ -3,6 +3,7 @@
 mod abort_flow;
 mod breaker;
 mod capture_flow;
+pub mod dev_fake;
 mod error;
 mod guarded;
 mod init_flow;
