@@ -8,10 +8,7 @@ use shared::{
         Actor, Intent, PaymentId,
         payment::{EvidenceSource, Payment, PaymentCommand, Provider, ProviderReport, ProviderStatus},
     },
-    runtime::{
-        BoxError, Clock, Metrics,
-        metrics::Webhook,
-    },
+    runtime::{BoxError, Clock, Metrics, metrics::Webhook},
 };
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     command_handler::{CommandError, CommandHandler, NoAnswer, Submission},
     payment_desk::PaymentDesk,
-    providers::DevFakeNotification,
+    providers::dev_fake::DevFakeNotification,
 };
 
 /// Notifications worked on side by side.
@@ -93,7 +90,13 @@ impl Inbox {
         self.record(payment_id, correlation_id, source_id, self.desk.told(report)).await
     }
 
-    async fn record(&self, id: PaymentId, correlation_id: Uuid, source_id: Uuid, command: PaymentCommand) -> &'static str {
+    async fn record(
+        &self,
+        id: PaymentId,
+        correlation_id: Uuid,
+        source_id: Uuid,
+        command: PaymentCommand,
+    ) -> &'static str {
         let submission = Submission {
             aggregate_id: id.0,
             is_new: false,

@@ -26,7 +26,11 @@ impl ProviderObserver for ProviderMetrics {
     fn called(&self, provider: Provider, operation: Operation, class: &'static str, took: Duration) {
         let (provider, op) = (provider.as_str(), operation.as_str());
         self.0.provider_calls.get_or_create(&ProviderCall { provider, op, class }).inc();
-        self.0.provider_call_duration.get_or_create(&ProviderOperation { provider, op }).observe(took.as_secs_f64(), None);
+        self.0.provider_call_duration.get_or_create(&ProviderOperation { provider, op }).observe(
+            took.as_secs_f64(),
+            None,
+            None,
+        );
     }
 
     fn retried(&self, _: Provider, operation: Operation, _: u32) {
@@ -60,8 +64,8 @@ pub(crate) fn relay_health(health: &Health, metrics: Arc<Metrics>, status: watch
                 metrics.relay_position.set(status.position as i64);
                 metrics.relay_lag_events.set(status.lag() as i64);
             }
-            match status.last_error {
-                Some(error) => Verdict::degraded(error),
+            match status.trouble {
+                Some(trouble) => Verdict::degraded(trouble.to_string()),
                 None if status.leader && !status.in_step => Verdict::degraded("the mirror is being put in step"),
                 None => Verdict::healthy(),
             }

@@ -52,12 +52,7 @@ pub struct WriteSideSettings {
     pub append_queue: u32,
 
     /// Aggregates of each type kept in memory.
-    #[arg(
-        long,
-        env = "HOMEFOOD_AGGREGATE_CACHE",
-        value_name = "HOMEFOOD_AGGREGATE_CACHE",
-        default_value_t = 50_000
-    )]
+    #[arg(long, env = "HOMEFOOD_AGGREGATE_CACHE", value_name = "HOMEFOOD_AGGREGATE_CACHE", default_value_t = 50_000)]
     pub aggregate_cache: u64,
 
     /// A snapshot is taken after every so many events of a stream.
@@ -119,12 +114,7 @@ pub struct WriteSideSettings {
     pub auto_complete_hours: u32,
 
     /// Hours from completion to the release of the cook's share.
-    #[arg(
-        long,
-        env = "HOMEFOOD_PAYOUT_DELAY_HOURS",
-        value_name = "HOMEFOOD_PAYOUT_DELAY_HOURS",
-        default_value_t = 48
-    )]
+    #[arg(long, env = "HOMEFOOD_PAYOUT_DELAY_HOURS", value_name = "HOMEFOOD_PAYOUT_DELAY_HOURS", default_value_t = 48)]
     pub payout_delay_hours: u32,
 }
 

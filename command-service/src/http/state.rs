@@ -14,7 +14,7 @@ use sqlx::PgPool;
 use super::sessions::SessionWatch;
 use crate::{
     catalogue::Catalogue, command_handler::CommandHandler, event_log::AppendQueue, payment_desk::PaymentDesk,
-    process_managers::Policies,
+    process_managers::Policies, providers::dev_fake::DevFake,
 };
 
 /// The parts of the state.
@@ -39,6 +39,8 @@ pub struct AppParts {
     pub sessions: SessionWatch,
     /// The payment providers.
     pub desk: PaymentDesk,
+    /// The imitation bank, for its development routes.
+    pub dev_fake: Arc<DevFake>,
     /// The settings of the business.
     pub policies: Arc<Policies>,
     /// Where a customer's browser may be sent after paying: prefixes.

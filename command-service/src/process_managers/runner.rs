@@ -68,7 +68,7 @@ impl Runner {
     }
 
     /// Runs until `shutdown`.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), sqlx::Error> {
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), sqlx::Error> {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),

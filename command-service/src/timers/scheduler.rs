@@ -50,7 +50,7 @@ impl Scheduler {
     }
 
     /// Runs until `shutdown`.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), sqlx::Error> {
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), sqlx::Error> {
         let mut moves = self.executor.clock.moves();
         loop {
             tokio::select! {

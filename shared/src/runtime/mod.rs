@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod correlation;
 pub mod health;
+pub mod jetstream;
 pub mod metrics;
 pub mod platform;
 pub mod postgres;
