@@ -68,10 +68,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
     std::fs::create_dir_all(&args.data_dir)?;
     let config = ServersConfig { data_dir: args.data_dir.clone(), ..ServersConfig::from_env() };
     let servers = DevServers::start(&config, Profile::Dev, DATABASE).await?;
-    let outcome = tokio::select! {
-        outcome = serve(&args, &servers, listener) => outcome,
-        () = shutdown_signal() => Ok(()),
-    };
+    let outcome = serve(&args, &servers, listener).await;
     eprintln!("stopping");
     servers.stop().await?;
     // A session that has ended misleads whoever reads it.
