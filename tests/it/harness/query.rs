@@ -1,0 +1,112 @@
+//! What a test wants to know beside what HTTP tells.
+
+use std::sync::Arc;
+
+use shared::{
+    domain::{AggregateType, order::OrderStatus},
+    log::{LogReader, RecordedEvent},
+};
+use uuid::Uuid;
+
+use super::{client::Client, system::TestSystem, wait::eventually};
+
+/// How long anything may take that should happen at once; generous for a busy machine.
+const SOON_SECS: u64 = 20;
+
+impl TestSystem {
+    pub fn log(&self) -> LogReader {
+        LogReader::new(self.db.clone())
+    }
+
+    pub async fn head(&self) -> u64 {
+        self.log().head().await.unwrap()
+    }
+
+    /// Every event.
+    pub async fn events(&self) -> Vec<Arc<RecordedEvent>> {
+        let mut events: Vec<Arc<RecordedEvent>> = Vec::new();
+        loop {
+            let after = events.last().map_or(0, |event| event.position);
+            let page = self.log().page(after, 5_000).await.unwrap();
+            if page.is_empty() {
+                return events;
+            }
+            events.extend(page);
+        }
+    }
+
+    /// The types of an order's events.
+    pub async fn order_events(&self, order: Uuid) -> Vec<String> {
+        self.types_of(AggregateType::Order, order).await
+    }
+
+    /// The types of a payment's events.
+    pub async fn payment_events(&self, payment: Uuid) -> Vec<String> {
+        self.types_of(AggregateType::Payment, payment).await
+    }
+
+    async fn types_of(&self, aggregate_type: AggregateType, id: Uuid) -> Vec<String> {
+        let events = self.log().stream(aggregate_type, id, 0, 10_000).await.unwrap();
+        events.into_iter().map(|event| event.event_type.into_owned()).collect()
+    }
+
+    /// The payload of the newest event of that type in a stream.
+    pub async fn payload(&self, id: Uuid, event_type: &str) -> serde_json::Value {
+        let events = self.events().await;
+        let found = events.iter().rev().find(|event| event.aggregate_id == id && event.event_type == event_type);
+        let found = found.unwrap_or_else(|| panic!("{id} has no {event_type}"));
+        serde_json::from_str(&found.payload).unwrap()
+    }
+
+    /// Waits until the order stands there for whoever asks.
+    #[track_caller]
+    pub fn order_reaches(&self, order: Uuid, status: OrderStatus) -> impl Future<Output = serde_json::Value> {
+        let admin: Client = self.admin();
+        eventually(SOON_SECS, move || {
+            let admin = admin.clone();
+            async move {
+                let answer = admin.order(order).await;
+                let found = if answer.status == 200 { answer.data() } else { answer.json() };
+                if found["status"] == status.as_str() {
+                    return Ok(found);
+                }
+                Err(format!("the order is not {} but {found}", status.as_str()))
+            }
+        })
+    }
+
+    /// Waits until a payment has an event of that type.
+    #[track_caller]
+    pub fn payment_gets(&self, payment: Uuid, event_type: &str) -> impl Future<Output = Vec<String>> {
+        eventually(SOON_SECS, move || async move {
+            let types = self.payment_events(payment).await;
+            if types.iter().any(|found| found == event_type) { Ok(types) } else { Err(format!("{types:?}")) }
+        })
+    }
+
+    /// Waits until an order has an event of that type.
+    #[track_caller]
+    pub fn order_gets(&self, order: Uuid, event_type: &str) -> impl Future<Output = Vec<String>> {
+        eventually(SOON_SECS, move || async move {
+            let types = self.order_events(order).await;
+            if types.iter().any(|found| found == event_type) { Ok(types) } else { Err(format!("{types:?}")) }
+        })
+    }
+
+    /// A paid order and its payment.
+    pub async fn paid_order(&self, dish: Uuid, quantity: u32) -> (Uuid, Uuid) {
+        let customer = self.customer();
+        let order = customer.place(dish, quantity).await;
+        let payment = customer.pay(order).await;
+        customer.complete_at_bank(payment).await;
+        self.order_reaches(order, OrderStatus::Paid).await;
+        (order, payment)
+    }
+
+    /// Takes a paid order through the kitchen up to the customer's door.
+    pub async fn deliver(&self, order: Uuid) {
+        for act in ["accept", "start-preparation", "ready", "dispatch", "deliver"] {
+            self.producer().act(order, act).await.expect(200);
+        }
+    }
+}
