@@ -267,8 +267,9 @@ impl<A: EventSourced> CommandHandler<A> {
     ) -> Step<A> {
         let Some(before) = state.as_ref() else { return Step::LostRace };
         let before_at = before.at;
-        let correlation_id = before.correlation_id;
-        let mut after = before.clone();
+        // Whoever looked for a stream that was not there yet knew of no flow.
+        let correlation_id = if before_at.sequence == 0 { submission.correlation_id } else { before.correlation_id };
+        let mut after = Loaded { correlation_id, ..before.clone() };
         let mut new_events = Vec::with_capacity(events.len());
         for event in events {
             match new_event::<A>(submission, correlation_id, &event) {
