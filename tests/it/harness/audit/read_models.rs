@@ -70,8 +70,7 @@ fn replay(events: &[Arc<RecordedEvent>]) -> HashMap<Uuid, (Order, u64)> {
 }
 
 async fn check_payments(db: &PgPool, events: &[Arc<RecordedEvent>]) {
-    let stored: Vec<(Uuid, String)> =
-        sqlx::query_as("SELECT id, doc::text FROM payments").fetch_all(db).await.unwrap();
+    let stored: Vec<(Uuid, String)> = sqlx::query_as("SELECT id, doc::text FROM payments").fetch_all(db).await.unwrap();
     let folded = fold::<Payments>(events, |_| {});
     assert_eq!(stored.len(), folded.len(), "payments in the read model");
     for (id, doc) in stored {
