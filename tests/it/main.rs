@@ -4,3 +4,4 @@
 mod harness;
 
 mod orders;
+mod payment_races;

@@ -93,6 +93,28 @@ impl TestSystem {
         })
     }
 
+    /// Waits until the order's last attempt is over: another may be opened, or the order is.
+    #[track_caller]
+    pub fn order_is_free_to_pay(&self, order: Uuid) -> impl Future<Output = ()> {
+        eventually(SOON_SECS, move || async move {
+            let types = self.order_events(order).await;
+            let count = |wanted: &str| types.iter().filter(|found| *found == wanted).count();
+            let free = count("order_payment_requested") == count("order_payment_attempt_failed");
+            if free { Ok(()) } else { Err(format!("{types:?}")) }
+        })
+    }
+
+    /// Waits until a counter with this label has counted so far.
+    #[track_caller]
+    pub fn metric_reaches(&self, name: &str, label: &str, wanted: u64) -> impl Future<Output = ()> {
+        eventually(SOON_SECS, move || async move {
+            let text = self.nobody().get("/metrics").await.text();
+            let line = text.lines().find(|line| line.starts_with(name) && line.contains(label)).unwrap_or_default();
+            let counted = line.rsplit(' ').next().and_then(|count| count.parse::<f64>().ok()).unwrap_or(0.0);
+            if counted >= wanted as f64 { Ok(()) } else { Err(format!("{name} {label}: {line:?}")) }
+        })
+    }
+
     /// A paid order and its payment.
     pub async fn paid_order(&self, dish: Uuid, quantity: u32) -> (Uuid, Uuid) {
         let customer = self.customer();
