@@ -70,6 +70,8 @@ pub async fn run(args: DevArgs) -> Result<()> {
         reset(&args)?;
     }
     std::fs::create_dir_all(&args.data_dir)?;
+    // One that was killed leaves its session behind.
+    let _ = std::fs::remove_file(args.data_dir.join(session::FILE));
     let config = ServersConfig { data_dir: args.data_dir.clone(), ..ServersConfig::from_env() };
     let servers = DevServers::start(&config, Profile::Dev, DATABASE).await?;
     let outcome = serve(&args, &servers, listener).await;
