@@ -113,8 +113,9 @@ impl Log {
         let config = pull::OrderedConfig::default();
         let mut messages = stream.create_consumer(config).await.unwrap().messages().await.unwrap();
         while position < info.state.last_sequence {
-            for event in self.reader().page(position, 1_000).await.unwrap() {
-                let message = messages.next().await.unwrap().unwrap();
+            let page = (info.state.last_sequence - position).min(1_000) as u32;
+            for event in self.reader().page(position, page).await.unwrap() {
+                let message = tokio::time::timeout(PATIENCE, messages.next()).await.unwrap().unwrap().unwrap();
                 assert_eq!(message.info().unwrap().stream_sequence, event.position);
                 let mirrored = from_message(message.headers.as_ref().unwrap(), &message.payload).unwrap();
                 assert_eq!((mirrored.position, mirrored.event_id), (event.position, event.event_id));
