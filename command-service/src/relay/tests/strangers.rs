@@ -1,9 +1,6 @@
 //! What people and programs do to a stream that is not theirs.
 
-use async_nats::{
-    HeaderMap,
-    jetstream::{self, stream::Config},
-};
+use async_nats::HeaderMap;
 use shared::subjects::EVENTS_SUBJECTS;
 
 use super::{super::ReseedReason, *};
