@@ -4,7 +4,13 @@ use std::fs;
 
 use dev_servers::{NatsBinary, NatsOptions, NatsServer, Storage, servers_dir};
 
-use super::*;
+use super::{
+    super::{
+        mirror::Standing,
+        publisher::{Publisher, connection_of},
+    },
+    *,
+};
 
 #[tokio::test]
 async fn every_event_becomes_the_message_of_its_position() {
@@ -79,6 +85,22 @@ async fn a_mirror_may_hold_only_the_newest_events() {
     let info = stream_info(&client).await.unwrap();
     assert_eq!((info.state.first_sequence, info.state.messages), (901, 110));
     relay.stop().await;
+}
+
+/// As it is done for a stream with replicas, where every message is acknowledged.
+#[tokio::test]
+async fn a_mirror_on_several_servers_gets_the_same() {
+    let (log, nats) = (Log::new().await, own_nats().await);
+    let client = connect(&nats).await;
+    make_forgetful(&client).await;
+    log.append(2_000).await;
+    let Relay { feed, jetstream, options, status, .. } = &log.relay(&client, options());
+    feed.note_head(2_000);
+    let connection = connection_of(&client).unwrap();
+    let publisher = Publisher { client: &client, jetstream, feed, options, status, connection };
+    publisher.publish_from(Standing { position: 0, replicas: 3 }).await.unwrap();
+    assert_eq!(status.position(), 2_000);
+    log.is_mirrored(&client).await;
 }
 
 #[tokio::test]
