@@ -48,14 +48,14 @@ CREATE FUNCTION append_events(
     u_data           text[]
 )
 RETURNS TABLE (
-    request     bigint,
-    outcome     text,
-    position    bigint,
-    sequence    bigint,
-    recorded    timestamptz,
-    fingerprint bytea,
-    status      smallint,
-    data        text
+    out_request     bigint,
+    out_outcome     text,
+    out_position    bigint,
+    out_sequence    bigint,
+    out_recorded    timestamptz,
+    out_fingerprint bytea,
+    out_status      smallint,
+    out_data        text
 )
 LANGUAGE plpgsql
 SET enable_seqscan = off
@@ -148,10 +148,10 @@ BEGIN
     END IF;
 
     RETURN QUERY
-        SELECT o.n, o.outcome, coalesce(c.position, o.position), c.sequence, stamp, c.fingerprint, c.status, c.data
+        SELECT o.n, o.outcome, coalesce(c.position, o.last), c.sequence, stamp, c.fingerprint, c.status, c.data
         FROM (
-            SELECT v.n, v.outcome, v.position, r_command[v.n] AS command_id
-            FROM unnest(outcomes, lasts) WITH ORDINALITY AS v (outcome, position, n)
+            SELECT v.n, v.outcome, v.last, r_command[v.n] AS command_id
+            FROM unnest(outcomes, lasts) WITH ORDINALITY AS v (outcome, last, n)
             UNION ALL
             SELECT cardinality(r_command) + u.n, 'U', 0, u.command_id
             FROM unnest(u_command) WITH ORDINALITY AS u (command_id, n)

@@ -123,7 +123,7 @@ impl AppendQueue {
 }
 
 /// Told about every batch: requests in it and how long its transaction took.
-pub type BatchObserver = Box<dyn Fn(usize, Duration) + Send>;
+pub type BatchObserver = Box<dyn Fn(usize, Duration) + Send + Sync>;
 
 /// Empties the queue over a connection of its own. There is one per process; several processes take turns by the lock
 /// of `log_head`.
@@ -269,8 +269,8 @@ impl AppendWriter {
         let mut connection = tokio::time::timeout(self.options.statement_timeout, connecting)
             .await
             .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))))?;
-        let millis = self.options.statement_timeout.as_millis();
-        sqlx::raw_sql(&format!("SET statement_timeout = {millis}; SET lock_timeout = {millis}"))
+        sqlx::query("SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false)")
+            .bind(self.options.statement_timeout.as_millis().to_string())
             .execute(&mut connection)
             .await?;
         Ok(connection)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use shared::log::slice_of;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -120,11 +121,11 @@ impl Batch {
     }
 
     /// Commits the batch. One outcome per request, in the order in which they were pushed, then one per late answer.
-    pub async fn execute(self, connection: &mut PgConnection) -> Result<Vec<AppendOutcome>, sqlx::Error> {
+    pub fn execute(self, connection: &mut PgConnection) -> BoxFuture<'_, Result<Vec<AppendOutcome>, sqlx::Error>> {
         let texts = |texts: Vec<Arc<str>>| texts.iter().map(ToString::to_string).collect::<Vec<String>>();
-        let rows = sqlx::query(
+        let query = sqlx::query(
             "
-            SELECT outcome, position, recorded, fingerprint, status, data, sequence
+            SELECT out_outcome, out_position, out_recorded, out_fingerprint, out_status, out_data, out_sequence
             FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
                                $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)
             ",
@@ -163,26 +164,24 @@ impl Batch {
         .bind(self.t_due)
         .bind(self.u_command)
         .bind(self.u_status)
-        .bind(texts(self.u_data))
-        .fetch_all(connection)
-        .await?;
-        rows.iter().map(read_outcome).collect()
+        .bind(texts(self.u_data));
+        Box::pin(async move { query.fetch_all(connection).await?.iter().map(read_outcome).collect() })
     }
 }
 
 fn read_outcome(row: &sqlx::postgres::PgRow) -> Result<AppendOutcome, sqlx::Error> {
-    let position = row.try_get::<i64, _>("position")? as u64;
-    match row.try_get::<&str, _>("outcome")? {
-        "A" => Ok(AppendOutcome::Appended(Appended { position, recorded_at: row.try_get("recorded")? })),
+    let position = row.try_get::<i64, _>("out_position")? as u64;
+    match row.try_get::<&str, _>("out_outcome")? {
+        "A" => Ok(AppendOutcome::Appended(Appended { position, recorded_at: row.try_get("out_recorded")? })),
         "C" => Ok(AppendOutcome::Conflict),
         // A late answer to a receipt that is gone has nobody to go to.
-        _ => match row.try_get::<Option<Vec<u8>>, _>("fingerprint")? {
+        _ => match row.try_get::<Option<Vec<u8>>, _>("out_fingerprint")? {
             None => Ok(AppendOutcome::Conflict),
             Some(fingerprint) => Ok(AppendOutcome::ReceiptFound(Receipt {
                 fingerprint,
-                status: row.try_get::<Option<i16>, _>("status")?.map(|status| status as u16),
-                data: row.try_get::<Option<&str>, _>("data")?.map(Arc::from),
-                sequence: row.try_get::<i64, _>("sequence")? as u64,
+                status: row.try_get::<Option<i16>, _>("out_status")?.map(|status| status as u16),
+                data: row.try_get::<Option<&str>, _>("out_data")?.map(Arc::from),
+                sequence: row.try_get::<i64, _>("out_sequence")? as u64,
                 position,
             })),
         },

@@ -15,3 +15,6 @@ pub use request::{
     StreamAppend,
 };
 pub use snapshots::{SnapshotWriter, Snapshots};
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,12 @@ impl PaymentId {
     pub fn provider_order_ref(self, init_try: u32) -> String {
         format!("{}-{init_try:02}", self.0.simple())
     }
+
+    /// Reads what `provider_order_ref` wrote: the payment and the number of the Init try.
+    pub fn parse_provider_order_ref(text: &str) -> Option<(Self, u32)> {
+        let (id, init_try) = text.split_once('-').filter(|(id, init_try)| id.len() == 32 && init_try.len() >= 2)?;
+        Some((Self(Uuid::try_parse(id).ok()?), init_try.parse().ok()?))
+    }
 }
 
 impl RefundId {

@@ -25,4 +25,9 @@ pub trait Rejection: std::error::Error + Send + Sync + 'static {
     fn pointer(&self) -> Option<&'static str> {
         None
     }
+
+    /// A member that the answer carries besides, by name (`current_total`).
+    fn extension(&self) -> Option<(&'static str, serde_json::Value)> {
+        None
+    }
 }

@@ -1,0 +1,108 @@
+//! One process of many does what only one may do: leadership by a Postgres advisory lock.
+
+use std::time::Duration;
+
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How often a follower asks for the lock, and a leader makes sure that it still has it.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// What is led. The number is the key of the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i64)]
+pub enum Office {
+    /// Process managers and timers.
+    ProcessManagers = 0x686f_6d65_0001,
+}
+
+/// Tells whether this process leads. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Leadership {
+    leads: watch::Receiver<bool>,
+}
+
+impl Leadership {
+    /// Waits until this process leads.
+    pub async fn gained(&self) {
+        // The candidate lives as long as its service; without one, nobody ever leads.
+        if self.leads.clone().wait_for(|leads| *leads).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits until this process does not lead.
+    pub async fn lost(&self) {
+        let _ = self.leads.clone().wait_for(|leads| !*leads).await;
+    }
+
+    /// Whether this process leads.
+    pub fn leads(&self) -> bool {
+        *self.leads.borrow()
+    }
+}
+
+/// Competes for an office.
+pub struct Candidate {
+    database: PgConnectOptions,
+    office: Office,
+    leads: watch::Sender<bool>,
+}
+
+impl Candidate {
+    /// A candidate and what tells of its fortune.
+    pub fn new(database: PgConnectOptions, office: Office) -> (Self, Leadership) {
+        let (sender, leads) = watch::channel(false);
+        (Self { database, office, leads: sender }, Leadership { leads })
+    }
+
+    /// Competes until `shutdown`. The lock belongs to the connection: with it, leadership is lost.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut connection = None;
+        loop {
+            let held = tokio::select! {
+                () = shutdown.cancelled() => break,
+                held = self.hold(&mut connection) => held,
+            };
+            if let Err(error) = &held {
+                tracing::warn!(office = ?self.office, %error, "no connection to compete on");
+                connection = None;
+            }
+            let leads = held.unwrap_or(false);
+            self.leads.send_if_modified(|before| std::mem::replace(before, leads) != leads);
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = tokio::time::sleep(ASK_EVERY) => {}
+            }
+        }
+        self.leads.send_replace(false);
+        if let Some(connection) = connection {
+            // Closing gives the lock back at once; a connection that is gone has given it back already.
+            let _ = connection.close().await;
+        }
+    }
+
+    async fn hold(&self, connection: &mut Option<PgConnection>) -> Result<bool, sqlx::Error> {
+        let open = match connection {
+            Some(open) => open,
+            None => {
+                let options = self.database.clone().application_name("homefood leader").disable_statement_logging();
+                connection.insert(within(PgConnection::connect_with(&options)).await?)
+            }
+        };
+        if *self.leads.borrow() {
+            return within(open.ping()).await.map(|()| true);
+        }
+        let asked = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(self.office as i64).fetch_one(open);
+        within(asked).await
+    }
+}
+
+/// A leader that cannot reach the database within a second has to assume that it lost the lock.
+async fn within<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    match tokio::time::timeout(Duration::from_secs(1), asked).await {
+        Ok(answer) => answer,
+        Err(_) => Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))),
+    }
+}

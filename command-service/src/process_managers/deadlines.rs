@@ -1,0 +1,60 @@
+//! What happens when a deadline comes. The aggregates judge again, so a deadline that is out of date does nothing.
+
+use shared::domain::{
+    OrderId, PaymentId,
+    order::{CancelReason, OrderCommand, OrderStatus},
+    payment::{Payment, PaymentStatus},
+};
+use uuid::Uuid;
+
+use super::{
+    order_payment::abort,
+    step::{Effect, Situation, Step},
+};
+use crate::timers::TimerKind;
+
+/// What follows from the firing of a timer of `kind` for the aggregate. `is_first` is false for a deadline that was
+/// put off once already. In the situation of an order's payment deadline, the payment is its active attempt.
+pub fn on_timer(kind: TimerKind, aggregate_id: Uuid, is_first: bool, situation: &Situation) -> Vec<Step> {
+    let order_id = OrderId(aggregate_id);
+    let payment_id = PaymentId(aggregate_id);
+    match kind {
+        TimerKind::OrderPaymentDeadline => on_payment_deadline(order_id, is_first, situation),
+        TimerKind::ProducerAccept => vec![cancel(order_id, CancelReason::ProducerTimeout)],
+        TimerKind::OrderAutoComplete => {
+            vec![Step::order(order_id, OrderCommand::Complete { policy: situation.policies.order })]
+        }
+        TimerKind::PayoutRelease => vec![Step::order(order_id, OrderCommand::ReleasePayout)],
+        TimerKind::CaptureLimit => on_capture_limit(payment_id, situation),
+        TimerKind::RefundRetry => vec![Step::Effect(Effect::Refund(payment_id))],
+    }
+}
+
+fn on_payment_deadline(order_id: OrderId, is_first: bool, situation: &Situation) -> Vec<Step> {
+    let Some(order) = &situation.order else { return Vec::new() };
+    if order.status() != Some(OrderStatus::WaitingForPayment) {
+        return Vec::new();
+    }
+    let is_being_checked = situation.payment.as_ref().and_then(Payment::status) == Some(PaymentStatus::Processing);
+    if is_first && is_being_checked {
+        let due_at = situation.now + situation.policies.payment_grace;
+        return vec![Step::Arm { kind: TimerKind::OrderPaymentDeadline, due_at }];
+    }
+    let abort = order.active_payment().map(|payment_id| abort(payment_id, "the time to pay is over"));
+    abort.into_iter().chain([cancel(order_id, CancelReason::PaymentTimeout)]).collect()
+}
+
+fn on_capture_limit(payment_id: PaymentId, situation: &Situation) -> Vec<Step> {
+    let is_held = situation.payment.as_ref().and_then(Payment::status) == Some(PaymentStatus::Authorized);
+    match (is_held, situation.order_of_payment()) {
+        (true, Some(order_id)) => vec![
+            abort(payment_id, "the time to take the held money is over"),
+            cancel(order_id, CancelReason::PaymentTimeout),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+fn cancel(order_id: OrderId, reason: CancelReason) -> Step {
+    Step::order(order_id, OrderCommand::Cancel { reason_code: Some(reason), reason_text: None })
+}

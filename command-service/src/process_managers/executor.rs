@@ -1,0 +1,349 @@
+//! Does the steps of process managers and timers, each once.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use shared::{
+    domain::{
+        Actor, DomainEvent, EventSourced, Intent, OrderId, PaymentId,
+        order::{Order, OrderEvent},
+        payment::{Payment, PaymentCommand, PaymentEvent},
+    },
+    log::RecordedEvent,
+    runtime::Clock,
+};
+use uuid::Uuid;
+
+use super::{
+    PROCESS_MANAGERS,
+    step::{Effect, Policies, Situation, Step},
+};
+use crate::{
+    command_handler::{CommandError, CommandHandler, Handled, NoAnswer, Submission},
+    event_log::{AppendError, AppendQueue, AppendRequest, NewTimer, ReceiptDraft},
+};
+
+/// The first rest before a step that found the log out of reach is tried again; it doubles up to [`REST_MAX`].
+const REST_MIN: Duration = Duration::from_millis(20);
+const REST_MAX: Duration = Duration::from_secs(5);
+/// Commands of our own making leave a receipt; what they ask is fixed by what named them.
+const OWN_FINGERPRINT: [u8; 32] = [0; 32];
+
+/// Does what process managers want done outside.
+#[async_trait]
+pub trait Effects: Send + Sync {
+    /// Does it and tells what the payment has to be told. `Err` holds how long to rest before trying again.
+    async fn perform(
+        &self,
+        effect: Effect,
+        payment: &Payment,
+        cause: &Cause,
+        run: &mut EffectRun,
+    ) -> Result<Vec<PaymentCommand>, Duration>;
+}
+
+/// What is known of earlier tries of one effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EffectRun {
+    /// 1 for the first try of this run.
+    pub attempt: u32,
+    /// The Init try to go on with.
+    pub init_try: u32,
+    /// Whether the provider may have heard of it before: an earlier try, or a process that was killed.
+    pub may_be_repeated: bool,
+}
+
+/// What a step follows from.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    /// The process manager's name.
+    pub manager: &'static str,
+    /// The event, or the timer: names the commands that follow.
+    pub source_id: Uuid,
+    /// The event that stands in the log as the cause.
+    pub causation_id: Uuid,
+    /// The business flow.
+    pub correlation_id: Uuid,
+    /// The trace.
+    pub traceparent: Option<Arc<str>>,
+    /// Whether an earlier process may have begun with it.
+    pub may_be_repeated: bool,
+}
+
+/// The step cannot be done, now or later, without a person.
+#[derive(Debug, thiserror::Error)]
+#[error("{manager}: {reason}")]
+pub struct Poison {
+    /// The process manager.
+    pub manager: &'static str,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Told about every command: the manager's name and `done`, `replayed` or `refused`.
+pub type CommandObserver = Arc<dyn Fn(&'static str, &'static str) + Send + Sync>;
+
+/// Does steps. Cheap to clone.
+#[derive(Clone)]
+pub struct Executor {
+    /// Orders.
+    pub orders: CommandHandler<Order>,
+    /// Payments.
+    pub payments: CommandHandler<Payment>,
+    /// The outside.
+    pub effects: Arc<dyn Effects>,
+    /// The log.
+    pub queue: AppendQueue,
+    /// The time.
+    pub clock: Clock,
+    /// The settings.
+    pub policies: Arc<Policies>,
+    /// Metrics.
+    pub observer: CommandObserver,
+}
+
+impl Executor {
+    /// Does everything that follows from an event.
+    /// `may_be_repeated`: an earlier process may have begun with it.
+    pub async fn react(&self, event: &RecordedEvent, may_be_repeated: bool) -> Result<(), Poison> {
+        let situation = self.situation(event).await?;
+        for manager in &PROCESS_MANAGERS {
+            let steps = (manager.react)(event, &situation);
+            if steps.is_empty() {
+                continue;
+            }
+            let cause = Cause {
+                manager: manager.name,
+                source_id: event.event_id,
+                causation_id: event.event_id,
+                correlation_id: event.correlation_id,
+                traceparent: event.metadata.traceparent.clone(),
+                may_be_repeated,
+            };
+            self.perform(&cause, event.aggregate_id, steps).await?;
+        }
+        Ok(())
+    }
+
+    /// Does the steps in order. A repetition finds the receipts of those that were done and goes on behind them.
+    pub async fn perform(&self, cause: &Cause, aggregate_id: Uuid, steps: Vec<Step>) -> Result<(), Poison> {
+        let mut ordinal = 0_u32;
+        // Depth first: what follows from a no comes before the next step.
+        let mut left: Vec<Step> = steps.into_iter().rev().collect();
+        while let Some(step) = left.pop() {
+            match step {
+                Step::Order { order_id, command, otherwise } => {
+                    if self.ask(&self.orders, cause, &mut ordinal, order_id.0, command).await? == Answer::No {
+                        left.extend(otherwise.into_iter().rev());
+                    }
+                }
+                Step::Payment { payment_id, command, otherwise } => {
+                    if self.ask(&self.payments, cause, &mut ordinal, payment_id.0, command).await? == Answer::No {
+                        left.extend(otherwise.into_iter().rev());
+                    }
+                }
+                Step::Effect(effect) => {
+                    let (payment_id, commands) = self.act(effect, cause).await?;
+                    left.extend(commands.into_iter().rev().map(|command| Step::payment(payment_id, command)));
+                }
+                Step::Arm { kind, due_at } => {
+                    let timer_id = Uuid::new_v5(&cause.source_id, kind.as_str().as_bytes());
+                    let timer = NewTimer {
+                        timer_id,
+                        kind: kind.as_str(),
+                        aggregate_id,
+                        correlation_id: cause.correlation_id,
+                        causation_id: cause.causation_id,
+                        due_at,
+                    };
+                    self.arm(cause, timer).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The aggregates that the event is about, as they are now.
+    async fn situation(&self, event: &RecordedEvent) -> Result<Situation, Poison> {
+        let mut situation = self.empty_situation();
+        match &event.event {
+            Ok(DomainEvent::Order(
+                OrderEvent::OrderPaid(_)
+                | OrderEvent::OrderAccepted(_)
+                | OrderEvent::OrderCancelled(_)
+                | OrderEvent::OrderPaymentAttemptFailed(_),
+            )) => situation.order = self.load(&self.orders, event.aggregate_id).await?,
+            Ok(DomainEvent::Order(_)) => {}
+            Ok(DomainEvent::Payment(payment_event)) => {
+                situation.payment = self.load(&self.payments, event.aggregate_id).await?;
+                let is_about_money = matches!(
+                    payment_event,
+                    PaymentEvent::PaymentAuthorized(_)
+                        | PaymentEvent::PaymentSucceeded(_)
+                        | PaymentEvent::PaymentFailed(_)
+                );
+                if let (true, Some(order_id)) = (is_about_money, situation.order_of_payment()) {
+                    situation.order = self.load(&self.orders, order_id.0).await?;
+                }
+            }
+            Err(error) => return Err(Poison { manager: "process_managers", reason: error.to_string() }),
+        }
+        Ok(situation)
+    }
+
+    /// The situation of a timer about an order: the order and its active attempt.
+    pub async fn situation_of_order(&self, order_id: OrderId) -> Result<Situation, Poison> {
+        let mut situation = self.empty_situation();
+        situation.order = self.load(&self.orders, order_id.0).await?;
+        if let Some(active) = situation.order.as_ref().and_then(Order::active_payment) {
+            situation.payment = self.load(&self.payments, active.0).await?;
+        }
+        Ok(situation)
+    }
+
+    /// The situation of a timer about a payment.
+    pub async fn situation_of_payment(&self, payment_id: PaymentId) -> Result<Situation, Poison> {
+        let mut situation = self.empty_situation();
+        situation.payment = self.load(&self.payments, payment_id.0).await?;
+        Ok(situation)
+    }
+
+    fn empty_situation(&self) -> Situation {
+        Situation { now: self.clock.now(), order: None, payment: None, policies: (*self.policies).clone() }
+    }
+
+    async fn load<A: EventSourced>(&self, handler: &CommandHandler<A>, id: Uuid) -> Result<Option<A>, Poison> {
+        let mut rest = REST_MIN;
+        loop {
+            match handler.load(id).await {
+                Ok(loaded) => return Ok(loaded.map(|loaded| loaded.aggregate)),
+                Err(error) => self.rest_or_give_up("process_managers", &error, &mut rest).await?,
+            }
+        }
+    }
+
+    async fn ask<A: EventSourced>(
+        &self,
+        handler: &CommandHandler<A>,
+        cause: &Cause,
+        ordinal: &mut u32,
+        aggregate_id: Uuid,
+        command: A::Action,
+    ) -> Result<Answer, Poison> {
+        let submission = Submission {
+            aggregate_id,
+            is_new: false,
+            command_id: command_id(cause, *ordinal),
+            fingerprint: Some(OWN_FINGERPRINT),
+            expected_version: None,
+            correlation_id: cause.correlation_id,
+            causation_id: cause.causation_id,
+            request_id: None,
+            traceparent: cause.traceparent.clone(),
+            intent: Intent { actor: Actor::system(cause.manager), now: self.clock.now(), command },
+        };
+        *ordinal += 1;
+        let mut rest = REST_MIN;
+        loop {
+            match handler.execute(submission.clone(), &NoAnswer).await {
+                Ok(Handled::Done(_)) => return Ok(self.tell(cause, "done", Answer::Yes)),
+                Ok(Handled::Replayed(_)) => return Ok(self.tell(cause, "replayed", Answer::Yes)),
+                Err(CommandError::Refused(error)) => {
+                    tracing::debug!(manager = cause.manager, aggregate.id = %aggregate_id, %error, "command refused");
+                    return Ok(self.tell(cause, "refused", Answer::No));
+                }
+                Err(error) => self.rest_or_give_up(cause.manager, &error, &mut rest).await?,
+            }
+        }
+    }
+
+    fn tell(&self, cause: &Cause, result: &'static str, answer: Answer) -> Answer {
+        (self.observer)(cause.manager, result);
+        answer
+    }
+
+    async fn act(&self, effect: Effect, cause: &Cause) -> Result<(PaymentId, Vec<PaymentCommand>), Poison> {
+        let (Effect::OpenSession(payment_id)
+        | Effect::Abort(payment_id)
+        | Effect::Capture(payment_id)
+        | Effect::Refund(payment_id)) = effect;
+        let mut run = EffectRun { attempt: 1, init_try: 1, may_be_repeated: cause.may_be_repeated };
+        loop {
+            let Some(payment) = self.load(&self.payments, payment_id.0).await? else {
+                return Ok((payment_id, Vec::new()));
+            };
+            match self.effects.perform(effect, &payment, cause, &mut run).await {
+                Ok(commands) => return Ok((payment_id, commands)),
+                Err(rest) => tokio::time::sleep(rest).await,
+            }
+            run.attempt += 1;
+            run.may_be_repeated = true;
+        }
+    }
+
+    async fn arm(&self, cause: &Cause, timer: NewTimer) -> Result<(), Poison> {
+        let mut rest = REST_MIN;
+        loop {
+            let request = AppendRequest {
+                command_id: Uuid::new_v5(&timer.timer_id, b"arm"),
+                receipt: Some(ReceiptDraft { fingerprint: OWN_FINGERPRINT, status: Some(204), data: None }),
+                stream: None,
+                timers: vec![timer.clone()],
+                ticket: None,
+            };
+            match self.queue.append(request).await {
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    let error = CommandError::<std::convert::Infallible>::from(error);
+                    self.rest_or_give_up(cause.manager, &error, &mut rest).await?;
+                }
+            }
+        }
+    }
+
+    /// Rests if trying again may help.
+    async fn rest_or_give_up<E: std::fmt::Display>(
+        &self,
+        manager: &'static str,
+        error: &CommandError<E>,
+        rest: &mut Duration,
+    ) -> Result<(), Poison> {
+        let may_help = match error {
+            CommandError::LostRace => true,
+            CommandError::Append(AppendError::Full | AppendError::OutcomeUnknown(_) | AppendError::Closed) => true,
+            CommandError::Append(AppendError::Rejected(_) | AppendError::TooLarge { .. }) => false,
+            CommandError::Log(shared::log::LogError::Database(_)) => true,
+            CommandError::Log(shared::log::LogError::Unreadable { .. }) => false,
+            CommandError::Refused(_) | CommandError::VersionMismatch { .. } => false,
+        };
+        let reason = describe(error);
+        if !may_help {
+            return Err(Poison { manager, reason });
+        }
+        tracing::warn!(manager, reason, rest_ms = rest.as_millis(), "step is tried again");
+        tokio::time::sleep(*rest).await;
+        *rest = (*rest * 2).min(REST_MAX);
+        Ok(())
+    }
+}
+
+fn describe<E: std::fmt::Display>(error: &CommandError<E>) -> String {
+    match error {
+        CommandError::Refused(error) => error.to_string(),
+        CommandError::VersionMismatch { current } => format!("the version is {current} now"),
+        CommandError::LostRace => "others changed the same thing at the same time".to_owned(),
+        CommandError::Append(error) => error.to_string(),
+        CommandError::Log(error) => error.to_string(),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Yes,
+    No,
+}
+
+/// Names the `ordinal`-th command that `cause` leads to.
+fn command_id(cause: &Cause, ordinal: u32) -> Uuid {
+    Uuid::new_v5(&cause.source_id, format!("{}:{ordinal}", cause.manager).as_bytes())
+}

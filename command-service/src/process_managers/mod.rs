@@ -1,0 +1,80 @@
+//! Process managers: what follows from what. Each is a pure function from an event and the situation to steps; the
+//! runner follows the log and does them.
+
+mod cancellation;
+mod deadlines;
+mod executor;
+mod fulfilment;
+mod order_payment;
+mod refund;
+mod runner;
+mod step;
+
+use shared::{
+    domain::{DomainEvent, order::OrderEvent, payment::PaymentEvent},
+    log::RecordedEvent,
+};
+
+pub use deadlines::on_timer;
+pub use executor::{Cause, CommandObserver, EffectRun, Effects, Executor, Poison};
+pub use runner::Runner;
+pub use step::{Effect, Policies, Situation, Step};
+
+/// A process manager: its stable name, which names its commands, and its reaction.
+pub struct ProcessManager {
+    /// The stable name.
+    pub name: &'static str,
+    /// What follows from the event.
+    pub react: fn(&RecordedEvent, &Situation) -> Vec<Step>,
+}
+
+/// All of them, in the order in which they react to one event.
+pub const PROCESS_MANAGERS: [ProcessManager; 4] = [
+    ProcessManager { name: "order_payment", react: order_payment::react },
+    ProcessManager { name: "fulfilment", react: fulfilment::react },
+    ProcessManager { name: "cancellation", react: cancellation::react },
+    ProcessManager { name: "refund", react: refund::react },
+];
+
+/// Whether anybody reacts to the event at all.
+pub fn is_relevant(event: &DomainEvent) -> bool {
+    match event {
+        DomainEvent::Order(event) => match event {
+            OrderEvent::OrderCreated(created) => created.amount_due.is_zero(),
+            OrderEvent::OrderPaymentRequested(_)
+            | OrderEvent::OrderPaymentAttemptFailed(_)
+            | OrderEvent::OrderPaid(_)
+            | OrderEvent::OrderAccepted(_)
+            | OrderEvent::OrderCancelled(_)
+            | OrderEvent::OrderRefundAuthorized(_) => true,
+            OrderEvent::OrderEtaChanged(_)
+            | OrderEvent::OrderPreparationStarted(_)
+            | OrderEvent::OrderReady(_)
+            | OrderEvent::OrderDispatched(_)
+            | OrderEvent::OrderDelivered(_)
+            | OrderEvent::OrderCompleted(_)
+            | OrderEvent::OrderRefundSettled(_)
+            | OrderEvent::OrderRefundFailed(_)
+            | OrderEvent::OrderPayoutReleased(_)
+            | OrderEvent::OrderRated(_) => false,
+        },
+        DomainEvent::Payment(event) => match event {
+            PaymentEvent::PaymentInitiated(_)
+            | PaymentEvent::PaymentAuthorized(_)
+            | PaymentEvent::PaymentCaptureRequested(_)
+            | PaymentEvent::PaymentSucceeded(_)
+            | PaymentEvent::PaymentFailed(_)
+            | PaymentEvent::PaymentAbortRequested(_)
+            | PaymentEvent::PaymentUnapplied(_)
+            | PaymentEvent::PaymentRefundRequested(_)
+            | PaymentEvent::PaymentRefundSucceeded(_)
+            | PaymentEvent::PaymentRefundFailed(_) => true,
+            PaymentEvent::PaymentSessionOpened(_)
+            | PaymentEvent::PaymentProcessing(_)
+            | PaymentEvent::PaymentApplied(_)
+            | PaymentEvent::PaymentRefundSubmitted(_)
+            | PaymentEvent::PaymentRefundUnknown(_)
+            | PaymentEvent::PaymentIntegrityViolated(_) => false,
+        },
+    }
+}

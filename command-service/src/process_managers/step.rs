@@ -1,0 +1,106 @@
+//! What a process manager wants done, as data.
+
+use chrono::{DateTime, Utc};
+use shared::domain::{
+    OrderId, PaymentId,
+    order::{Order, OrderCommand, OrderPolicy},
+    payment::{Payment, PaymentCommand, PaymentPolicy, Provider, Purpose},
+};
+
+use crate::timers::TimerKind;
+
+/// One thing to do. Steps of one event are done in order, each after the one before is durable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Ask something of an order.
+    Order {
+        /// The order.
+        order_id: OrderId,
+        /// What.
+        command: OrderCommand,
+        /// What to do instead if it says no; without it, a no is an answer too.
+        otherwise: Vec<Step>,
+    },
+    /// Ask something of a payment.
+    Payment {
+        /// The payment.
+        payment_id: PaymentId,
+        /// What.
+        command: PaymentCommand,
+        /// What to do instead if it says no; without it, a no is an answer too.
+        otherwise: Vec<Step>,
+    },
+    /// Do something outside.
+    Effect(Effect),
+    /// Start a deadline that no event starts.
+    Arm {
+        /// What is to happen.
+        kind: TimerKind,
+        /// When.
+        due_at: DateTime<Utc>,
+    },
+}
+
+/// Something to do at the payment provider. The payment says what exactly, at the moment of doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Open a page to pay on.
+    OpenSession(PaymentId),
+    /// Call the attempt off.
+    Abort(PaymentId),
+    /// Take the held money.
+    Capture(PaymentId),
+    /// Do the next refund.
+    Refund(PaymentId),
+}
+
+/// What a process manager may look at: the aggregates the event is about, as they are now (never older than the event),
+/// and the settings.
+#[derive(Debug, Clone)]
+pub struct Situation {
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// The order, where the event is about one.
+    pub order: Option<Order>,
+    /// The payment, where the event is about one.
+    pub payment: Option<Payment>,
+    /// The settings.
+    pub policies: Policies,
+}
+
+/// The settings that process managers hand on.
+#[derive(Debug, Clone)]
+pub struct Policies {
+    /// Durations and limits of orders.
+    pub order: OrderPolicy,
+    /// Durations and limits of payments.
+    pub payment: PaymentPolicy,
+    /// The provider for customers who do not choose one.
+    pub default_provider: Provider,
+    /// The providers that may be used.
+    pub enabled_providers: Vec<Provider>,
+    /// How much longer a customer who is being checked by the bank may take.
+    pub payment_grace: chrono::Duration,
+}
+
+impl Situation {
+    /// The order that the payment is for.
+    pub fn order_of_payment(&self) -> Option<OrderId> {
+        match self.payment.as_ref()?.purpose()? {
+            Purpose::Order { order_id } => Some(order_id),
+            Purpose::Gift { .. } => None,
+        }
+    }
+}
+
+impl Step {
+    /// Asks an order; a no is an answer too.
+    pub fn order(order_id: OrderId, command: OrderCommand) -> Self {
+        Self::Order { order_id, command, otherwise: Vec::new() }
+    }
+
+    /// Asks a payment; a no is an answer too.
+    pub fn payment(payment_id: PaymentId, command: PaymentCommand) -> Self {
+        Self::Payment { payment_id, command, otherwise: Vec::new() }
+    }
+}

@@ -1,0 +1,133 @@
+//! What events do to an order. It accepts every history, in every order: facts are not argued with.
+
+use std::sync::Arc;
+
+use super::{
+    Attempt, AttemptOutcome, Order, OrderCreated, OrderEvent, OrderPaid, OrderRefundAuthorized, OrderStatus, Part,
+    PartState, Payout, Placed, Portion, Receipt, Refund, RefundPart, Stage, Terms,
+};
+use crate::domain::ids::{PaymentId, RefundId};
+
+impl Order {
+    pub(super) fn evolve(&mut self, event: OrderEvent) {
+        match (self, event) {
+            (order @ Self::NotPlaced, OrderEvent::OrderCreated(created)) => *order = Self::Placed(Placed::new(created)),
+            (Self::NotPlaced, _) => {}
+            (Self::Placed(placed), event) => placed.evolve(event),
+        }
+    }
+}
+
+impl Placed {
+    fn new(created: OrderCreated) -> Self {
+        let portion = |item: &super::OrderItem| Portion { dish_id: item.dish_id, quantity: item.quantity };
+        Self {
+            terms: Arc::new(Terms {
+                customer_id: created.customer_id,
+                producer_id: created.producer_id,
+                delivery_type: created.delivery_type,
+                portions: created.items.iter().map(portion).collect(),
+                total: created.total_price,
+                amount_due: created.amount_due,
+                commission_bps: created.commission_bps,
+                payment_deadline: created.payment_deadline,
+                requested_for: created.requested_for,
+            }),
+            stage: Stage::WaitingForPayment,
+            attempts: Vec::new(),
+            receipt: None,
+            payout: Payout::None,
+            refunds: Vec::new(),
+        }
+    }
+
+    fn evolve(&mut self, event: OrderEvent) {
+        match event {
+            // An order is born once.
+            OrderEvent::OrderCreated(_) => {}
+            OrderEvent::OrderPaymentRequested(requested) => {
+                self.attempts.push(Attempt { payment_id: requested.payment_id, outcome: AttemptOutcome::Active });
+            }
+            OrderEvent::OrderPaymentAttemptFailed(failed) => {
+                self.set_outcome(failed.payment_id, AttemptOutcome::Failed(failed.reason));
+            }
+            OrderEvent::OrderPaid(paid) => self.paid(&paid),
+            OrderEvent::OrderAccepted(_) => self.stage = Stage::Accepted,
+            // A promise to people; no rule asks for it yet.
+            OrderEvent::OrderEtaChanged(_) => {}
+            OrderEvent::OrderPreparationStarted(_) => self.stage = Stage::Preparing,
+            OrderEvent::OrderReady(_) => self.stage = Stage::Ready,
+            OrderEvent::OrderDispatched(_) => self.stage = Stage::OutForDelivery,
+            OrderEvent::OrderDelivered(delivered) => {
+                self.stage = Stage::Delivered { auto_complete_at: delivered.auto_complete_at };
+            }
+            OrderEvent::OrderCompleted(completed) => {
+                self.stage = Stage::Completed { payout_due_at: completed.payout_due_at, rated: false };
+            }
+            OrderEvent::OrderCancelled(cancelled) => self.call_off(cancelled.from_status),
+            OrderEvent::OrderRefundAuthorized(authorized) => self.refunds.push(Refund::new(&authorized)),
+            OrderEvent::OrderRefundSettled(settled) => {
+                self.set_part(settled.refund_id, settled.part, PartState::Settled);
+            }
+            OrderEvent::OrderRefundFailed(failed) => self.set_part(failed.refund_id, failed.part, PartState::Failed),
+            OrderEvent::OrderPayoutReleased(_) => self.payout = Payout::Released,
+            OrderEvent::OrderRated(_) => self.rated(),
+        }
+    }
+
+    fn paid(&mut self, paid: &OrderPaid) {
+        self.stage = Stage::Paid { accept_deadline: paid.accept_deadline };
+        self.payout = Payout::Held;
+        self.receipt = Some(Receipt {
+            payment_id: paid.payment_id,
+            card: paid.card_amount,
+            gift: paid.gift_amount,
+            funds: paid.funds,
+        });
+        if let Some(payment_id) = paid.payment_id {
+            self.set_outcome(payment_id, AttemptOutcome::Paid);
+        }
+    }
+
+    fn call_off(&mut self, from: OrderStatus) {
+        self.stage = Stage::Cancelled { from };
+        self.payout = match self.payout {
+            Payout::None => Payout::None,
+            Payout::Held | Payout::Voided => Payout::Voided,
+            Payout::Released => Payout::Released,
+        };
+    }
+
+    fn rated(&mut self) {
+        if let Stage::Completed { rated, .. } = &mut self.stage {
+            *rated = true;
+        }
+    }
+
+    fn set_outcome(&mut self, payment_id: PaymentId, outcome: AttemptOutcome) {
+        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.payment_id == payment_id) {
+            attempt.outcome = outcome;
+        }
+    }
+
+    fn set_part(&mut self, refund_id: RefundId, part: RefundPart, state: PartState) {
+        for refund in self.refunds.iter_mut().filter(|refund| refund.refund_id == refund_id) {
+            match part {
+                RefundPart::Card => refund.card.state = state,
+                RefundPart::Gift => refund.gift.state = state,
+            }
+        }
+    }
+}
+
+impl Refund {
+    fn new(authorized: &OrderRefundAuthorized) -> Self {
+        Self {
+            refund_id: authorized.refund_id,
+            source: authorized.source,
+            source_id: authorized.source_id,
+            card: Part { amount: authorized.card_amount, state: PartState::Pending },
+            gift: Part { amount: authorized.gift_amount, state: PartState::Pending },
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Taking an order on: everything that is agreed is decided here, once.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{Decision, text::check_range};
+use crate::domain::{
+    Actor, Money,
+    order::{
+        CreateOrder, DeliveryType, OrderCreated, OrderError, OrderItem, PriceSource, ProducerSnapshot, RequestedLine,
+    },
+};
+
+const LINES_MAX: u32 = 20;
+const QUANTITY_MAX: u32 = 99;
+
+pub(super) fn place(request: &CreateOrder, actor: &Actor, now: DateTime<Utc>) -> Decision {
+    if let Actor::Customer(user_id) = actor
+        && *user_id != request.customer_id
+    {
+        return Err(OrderError::PermissionDenied);
+    }
+    check_form(request, now)?;
+    check_kitchen(request)?;
+    check_dishes(&request.lines)?;
+    let created = price(request, now)?;
+    check_total(request, created.total_price)?;
+    Ok(vec![created.into()])
+}
+
+fn check_form(request: &CreateOrder, now: DateTime<Utc>) -> Result<(), OrderError> {
+    check_range(u32::try_from(request.lines.len()).unwrap_or(u32::MAX), "/items", 1, LINES_MAX)?;
+    for line in &request.lines {
+        check_range(line.quantity, "/items", 1, QUANTITY_MAX)?;
+    }
+    match request.requested_for {
+        Some(wanted) if wanted <= now => Err(OrderError::InvalidValue { pointer: "/requested_for" }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn check_kitchen(request: &CreateOrder) -> Result<(), OrderError> {
+    let producer = &request.producer;
+    if !producer.active {
+        return Err(OrderError::ProducerInactive);
+    }
+    if !producer.open_now {
+        return Err(OrderError::ProducerClosed);
+    }
+    if request.lines.iter().any(|line| line.producer_id != producer.producer_id) {
+        return Err(OrderError::MixedProducers);
+    }
+    if producer.owner_user_id == request.customer_id {
+        return Err(OrderError::SelfPurchase);
+    }
+    if !producer.delivery_types.contains(&request.delivery_type) {
+        return Err(OrderError::DeliveryTypeUnsupported);
+    }
+    Ok(())
+}
+
+fn check_dishes(lines: &[RequestedLine]) -> Result<(), OrderError> {
+    if lines.iter().any(|line| !line.available) {
+        return Err(OrderError::DishUnavailable);
+    }
+    // Two lines may name one dish: they eat from the same pot.
+    let mut wanted = BTreeMap::new();
+    for line in lines {
+        let portions: &mut i64 = wanted.entry(line.dish_id).or_default();
+        *portions += i64::from(line.quantity);
+        if line.portions_left.is_some_and(|left| *portions > left) {
+            return Err(OrderError::InsufficientPortions);
+        }
+    }
+    Ok(())
+}
+
+/// Freezes prices, names and commission.
+fn price(request: &CreateOrder, now: DateTime<Utc>) -> Result<OrderCreated, OrderError> {
+    let delivery_fee = delivery_fee(&request.producer, request.delivery_type);
+    let mut total_price = delivery_fee;
+    let mut items = Vec::with_capacity(request.lines.len());
+    for (line_no, line) in (1..).zip(&request.lines) {
+        let item = freeze(line_no, line)?;
+        total_price = total_price.add(item.line_total)?;
+        items.push(item);
+    }
+    Ok(OrderCreated {
+        customer_id: request.customer_id,
+        producer_id: request.producer.producer_id,
+        items,
+        delivery_type: request.delivery_type,
+        delivery_fee,
+        total_price,
+        gift: None,
+        amount_due: total_price,
+        commission_bps: request.producer.commission_bps,
+        payment_deadline: now + request.policy.payment_window,
+        requested_for: request.requested_for,
+        pii_sealed: request.pii_sealed.clone(),
+    })
+}
+
+/// Who fetches the meal pays nobody for bringing it.
+fn delivery_fee(producer: &ProducerSnapshot, delivery_type: DeliveryType) -> Money {
+    match delivery_type {
+        DeliveryType::Building | DeliveryType::Address => producer.delivery_fee,
+        DeliveryType::Pickup => Money::zero(producer.delivery_fee.currency()),
+    }
+}
+
+fn freeze(line_no: u32, line: &RequestedLine) -> Result<OrderItem, OrderError> {
+    Ok(OrderItem {
+        line_no,
+        dish_id: line.dish_id,
+        dish_name: line.dish_name.clone(),
+        unit_price: line.unit_price,
+        quantity: line.quantity,
+        line_total: line.unit_price.times(line.quantity)?,
+        price_version: line.price_version,
+        price_source: PriceSource::Catalog,
+    })
+}
+
+fn check_total(request: &CreateOrder, total: Money) -> Result<(), OrderError> {
+    if total.minor() > request.policy.total_max_minor {
+        return Err(OrderError::LimitExceeded);
+    }
+    if request.expected_total.is_some_and(|expected| expected != total) {
+        return Err(OrderError::PriceChanged { current_total: total });
+    }
+    // Nothing at all needs no bank; a little is more than nothing and less than a bank takes.
+    if !total.is_zero() && total.minor() < request.policy.payable_min_minor {
+        return Err(OrderError::AmountBelowMinimum);
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Money that is owed back: to the card first, so that no gift turns into cash, and never more than was paid.
+
+use super::{Decision, Party};
+use crate::domain::{
+    Money,
+    ids::RefundId,
+    order::{
+        AuthorizeRefund, Funds, OrderError, OrderRefundAuthorized, OrderRefundFailed, OrderRefundSettled, OrderStatus,
+        Part, PartState, Placed, RefundAmount, RefundPart, RefundSource, Stage,
+    },
+};
+
+use super::text::check_text;
+
+/// Refunds that people may give; what sagas owe is bounded by what can happen to an order.
+const REFUNDS_MAX: usize = 50;
+
+/// An amount by where it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Split {
+    pub(super) card: Money,
+    pub(super) gift: Money,
+}
+
+impl Placed {
+    pub(super) fn authorize_refund(&self, request: &AuthorizeRefund, party: Party) -> Decision {
+        if party == Party::Admin && request.source != RefundSource::Admin {
+            return Err(OrderError::PermissionDenied);
+        }
+        // One refund for one cause: asked again, it is owed already.
+        if self.refunds.iter().any(|refund| {
+            refund.refund_id == request.refund_id
+                || (refund.source, refund.source_id) == (request.source, request.source_id)
+        }) {
+            return Ok(vec![]);
+        }
+        if request.source == RefundSource::Admin && self.refunds.len() >= REFUNDS_MAX {
+            return Err(OrderError::RefundLimitReached);
+        }
+        let Some(split) = self.split(request.amount)? else { return Ok(vec![]) };
+        let authorized = OrderRefundAuthorized {
+            refund_id: request.refund_id,
+            source: request.source,
+            source_id: request.source_id,
+            card_amount: split.card,
+            gift_amount: split.gift,
+            fault: request.fault,
+            payment_id: self.receipt.and_then(|receipt| receipt.payment_id),
+        };
+        Ok(vec![authorized.into()])
+    }
+
+    /// The amount by where it goes; `None` if the rest is wanted and there is none.
+    fn split(&self, amount: RefundAmount) -> Result<Option<Split>, OrderError> {
+        let left = self.money_left_to_refund()?;
+        let rest = left.card.add(left.gift)?;
+        let amount = match amount {
+            RefundAmount::Exactly(amount) => amount,
+            RefundAmount::Rest if rest.is_zero() => return Ok(None),
+            RefundAmount::Rest => rest,
+        };
+        if !amount.is_positive() {
+            return Err(OrderError::InvalidValue { pointer: "/amount" });
+        }
+        if rest.sub(amount)?.minor() < 0 {
+            return Err(OrderError::RefundExceedsPaid);
+        }
+        let card = left.card.min(amount)?;
+        Ok(Some(Split { card, gift: amount.sub(card)? }))
+    }
+
+    fn money_left_to_refund(&self) -> Result<Split, OrderError> {
+        let (paid, authorised) = (self.money_paid(), self.money_authorised_back()?);
+        let taken = if self.may_be_captured() { paid.card } else { Money::zero(paid.card.currency()) };
+        Ok(Split { card: taken.sub(authorised.card)?, gift: paid.gift.sub(authorised.gift)? })
+    }
+
+    /// Held money is taken when the cook accepts; before that it is let go, there is nothing to give back.
+    fn may_be_captured(&self) -> bool {
+        let Some(receipt) = self.receipt else { return false };
+        match (receipt.funds, self.stage) {
+            (Funds::Captured, _) => true,
+            (Funds::Authorized, Stage::Paid { .. } | Stage::Cancelled { from: OrderStatus::Paid }) => false,
+            (Funds::Authorized, _) => true,
+        }
+    }
+
+    pub(super) fn money_paid(&self) -> Split {
+        let nothing = Money::zero(self.terms.total.currency());
+        self.receipt
+            .map_or(Split { card: nothing, gift: nothing }, |receipt| Split { card: receipt.card, gift: receipt.gift })
+    }
+
+    pub(super) fn money_authorised_back(&self) -> Result<Split, OrderError> {
+        let nothing = Money::zero(self.terms.total.currency());
+        self.refunds.iter().try_fold(Split { card: nothing, gift: nothing }, |sum, refund| {
+            Ok(Split { card: sum.card.add(refund.card.amount)?, gift: sum.gift.add(refund.gift.amount)? })
+        })
+    }
+
+    pub(super) fn settle_refund(&self, refund_id: RefundId, part: RefundPart) -> Decision {
+        match self.part(refund_id, part)?.state {
+            // A refusal is not the last word: it was tried again, or the bank changed its mind.
+            PartState::Pending | PartState::Failed => Ok(vec![OrderRefundSettled { refund_id, part }.into()]),
+            PartState::Settled => Ok(vec![]),
+        }
+    }
+
+    pub(super) fn refund_failed(&self, refund_id: RefundId, part: RefundPart, reason: &str) -> Decision {
+        check_text(Some(reason), "/reason")?;
+        match self.part(refund_id, part)?.state {
+            PartState::Pending => Ok(vec![OrderRefundFailed { refund_id, part, reason: reason.to_owned() }.into()]),
+            PartState::Failed | PartState::Settled => Ok(vec![]),
+        }
+    }
+
+    fn part(&self, refund_id: RefundId, part: RefundPart) -> Result<Part, OrderError> {
+        let refund = self.refunds.iter().find(|refund| refund.refund_id == refund_id);
+        let part = refund.map(|refund| match part {
+            RefundPart::Card => refund.card,
+            RefundPart::Gift => refund.gift,
+        });
+        part.filter(|part| part.amount.is_positive()).ok_or(OrderError::RefundNotFound)
+    }
+}

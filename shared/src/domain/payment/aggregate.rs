@@ -1,0 +1,215 @@
+//! The payment itself: what the provider is known to have done, and what is asked of it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    CaptureMode, FailureReason, PaymentCommand, PaymentError, PaymentEvent, PaymentRefundSource, Provider, Purpose,
+    UnappliedCause, decide,
+};
+use crate::domain::{
+    AggregateType, DomainEvent, EventSourced, Intent, Money,
+    ids::{PaymentId, RefundId},
+};
+
+/// A payment: one attempt to move money through a provider.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub enum Payment {
+    /// Nobody asked for it.
+    #[default]
+    NotInitiated,
+    /// It exists.
+    Initiated(Initiated),
+}
+
+/// A payment that exists.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Initiated {
+    /// What was asked for; shared, so that a copy of the payment costs little.
+    pub(super) terms: Arc<Terms>,
+    pub(super) stage: Stage,
+    /// The highest rank that the provider was known to reach, as far as it changed anything.
+    pub(super) rank: u8,
+    /// The provider's own id: from the session, or from the first report if that was faster.
+    pub(super) provider_payment_id: Option<String>,
+    pub(super) session: Option<Session>,
+    /// The capture or abort that is under way; refunds have their own queue.
+    pub(super) operation: Option<Operation>,
+    pub(super) used: Use,
+    /// The provider contradicted what was asked: no money moves until a person has looked.
+    pub(super) on_hold: bool,
+    /// At most one is in flight, the others wait; bounded by the refunds of the order.
+    pub(super) refunds: Vec<Refund>,
+}
+
+/// What was asked for; it never changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// The payment itself, as its provider's reference says.
+    pub payment_id: PaymentId,
+    /// What the money is for.
+    pub purpose: Purpose,
+    /// How much.
+    pub amount: Money,
+    /// Who moves it.
+    pub provider: Provider,
+    /// What the provider knows it by at the first Init try.
+    pub provider_order_ref: String,
+    /// Where the customer's browser goes afterwards.
+    pub return_url: String,
+    /// When the money is taken.
+    pub capture_mode: CaptureMode,
+    /// When the page to pay on dies.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A page to pay on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The provider's own id.
+    pub provider_payment_id: String,
+    /// The page.
+    pub payment_url: String,
+    /// Which Init try opened it, from 1.
+    pub init_try: u32,
+}
+
+/// Where a payment stands, with what only matters there. What went back is counted in the refunds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// Nothing is known of the provider yet.
+    Initiated,
+    /// There is a page to pay on.
+    AwaitingCustomer,
+    /// The bank checks the customer.
+    Processing,
+    /// The money is held.
+    Authorized {
+        /// How much.
+        amount: Money,
+        /// When it must have been taken or let go.
+        capture_before: DateTime<Utc>,
+    },
+    /// The money was taken.
+    Succeeded {
+        /// How much.
+        captured: Money,
+    },
+    /// The attempt came to nothing; its money may still come late.
+    Failed {
+        /// Why.
+        reason: FailureReason,
+    },
+}
+
+/// An act towards the provider that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operation {
+    /// The held money is being taken.
+    Capture {
+        /// How much.
+        amount: Money,
+        /// Names the act towards the provider.
+        operation_id: Uuid,
+    },
+    /// The attempt is being called off. It comes before a capture: only a person or a saga that knows better asks.
+    Abort,
+}
+
+/// What the money was good for. Once said, it stays said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Use {
+    /// Not known yet.
+    Open,
+    /// It bought what it was for.
+    Applied,
+    /// It came for nothing and goes back.
+    Unapplied(UnappliedCause),
+}
+
+/// Money that goes back through the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// How much.
+    pub amount: Money,
+    /// Who asked.
+    pub source: PaymentRefundSource,
+    /// How far it is.
+    pub state: RefundState,
+}
+
+/// How far a refund is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RefundState {
+    /// It waits for its turn.
+    Requested,
+    /// The provider has it in hand.
+    Submitted {
+        /// Under which epoch.
+        epoch: u32,
+    },
+    /// Nobody knows what became of it; ask before doing it again, under the same epoch.
+    Unknown {
+        /// Under which epoch.
+        epoch: u32,
+    },
+    /// The money went back.
+    Succeeded,
+    /// The provider refused it; the next try is a new epoch.
+    Failed {
+        /// Under which epoch.
+        epoch: u32,
+        /// When it is tried again by itself; none means that a person has to look.
+        retry_at: Option<DateTime<Utc>>,
+    },
+}
+
+impl cqrs_es::Aggregate for Payment {
+    const TYPE: &'static str = "payment";
+    type Command = Intent<PaymentCommand>;
+    type Event = PaymentEvent;
+    type Error = PaymentError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        intent: Self::Command,
+        (): &Self::Services,
+        sink: &cqrs_es::event_sink::EventSink<Self>,
+    ) -> Result<(), Self::Error> {
+        for event in self.decide(&intent)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Self::Event) {
+        self.evolve(event);
+    }
+}
+
+impl EventSourced for Payment {
+    type Action = PaymentCommand;
+
+    const AGGREGATE_TYPE: AggregateType = AggregateType::Payment;
+
+    fn decide(&self, intent: &Self::Command) -> Result<Vec<Self::Event>, Self::Error> {
+        decide::decide(self, intent)
+    }
+
+    fn to_domain_event(event: Self::Event) -> DomainEvent {
+        DomainEvent::Payment(event)
+    }
+
+    fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event> {
+        match event {
+            DomainEvent::Payment(event) => Some(event),
+            DomainEvent::Order(_) => None,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What a command makes happen. Pure: time, reports and policy come with the command.
+
+mod access;
+mod initiate;
+mod operate;
+mod refund;
+mod report;
+mod settle;
+
+use super::{Initiated, Payment, PaymentCommand, PaymentError, PaymentEvent};
+use crate::domain::Intent;
+
+/// What happens, or why nothing does.
+type Decision = Result<Vec<PaymentEvent>, PaymentError>;
+
+/// Who may ask comes first, then the rules of the business.
+pub(super) fn decide(payment: &Payment, intent: &Intent<PaymentCommand>) -> Decision {
+    access::authorise(&intent.actor, &intent.command)?;
+    match (payment, &intent.command) {
+        (Payment::NotInitiated, PaymentCommand::Initiate(request)) => initiate::open(request),
+        (Payment::NotInitiated, _) => Err(PaymentError::NotFound),
+        (Payment::Initiated(payment), _) => payment.decide(intent),
+    }
+}
+
+impl Initiated {
+    fn decide(&self, intent: &Intent<PaymentCommand>) -> Decision {
+        let now = intent.now;
+        match &intent.command {
+            // The same payment again: it exists, so there is nothing to record.
+            PaymentCommand::Initiate(_) => Ok(vec![]),
+            PaymentCommand::RecordSession { provider_payment_id, payment_url, init_try } => {
+                Ok(self.open_session(provider_payment_id, payment_url, *init_try))
+            }
+            PaymentCommand::FailInit { reason, code } => Ok(self.fail_init(*reason, code.as_ref())),
+            PaymentCommand::RecordProviderStatus(record) => {
+                let hold_ends = now + record.policy.hold;
+                self.hear(&record.report, hold_ends)
+            }
+            PaymentCommand::Capture { amount, operation_id } => self.capture(*amount, *operation_id, now),
+            PaymentCommand::Abort { cause } => self.abort(cause),
+            PaymentCommand::RecordAbortOutcome(outcome) => self.aborted(outcome),
+            PaymentCommand::MarkApplied => self.mark_applied(),
+            PaymentCommand::MarkUnapplied { cause } => self.mark_unapplied(*cause),
+            PaymentCommand::RequestRefund { refund_id, amount, source } => {
+                self.request_refund(*refund_id, *amount, *source)
+            }
+            PaymentCommand::RecordRefundResult { refund_id, epoch, outcome } => {
+                self.refund_result(*refund_id, *epoch, outcome)
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The pool of connections and the migrations of the database.
+
+use sqlx::{
+    PgPool,
+    error::BoxDynError,
+    migrate::{MigrateError, Migration, MigrationSource, MigrationType, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use std::{future::Future, pin::Pin, str::FromStr, time::Duration};
+
+use super::Secret;
+
+/// Every migration in order: version, what it does, its text. A new file is a new line here.
+pub const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "event log", include_str!("../../../migrations/0001_event_log.sql")),
+    (2, "append events", include_str!("../../../migrations/0002_append_events.sql")),
+    (10, "read models", include_str!("../../../migrations/0010_read_models.sql")),
+    (11, "catalogue", include_str!("../../../migrations/0011_catalogue.sql")),
+    (20, "dev fake", include_str!("../../../migrations/0020_dev_fake.sql")),
+];
+
+/// How long a caller waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a pool differs from another.
+#[derive(Debug, Clone)]
+pub struct PoolOptions {
+    /// The most connections it opens.
+    pub connections_max: u32,
+    /// What `pg_stat_activity` shows.
+    pub application_name: String,
+    /// When a statement is given up; `None` leaves it to the server.
+    pub statement_timeout: Option<Duration>,
+}
+
+impl PoolOptions {
+    /// A pool whose statements may take 30 s.
+    pub fn new(application_name: impl Into<String>, connections_max: u32) -> Self {
+        let statement_timeout = Some(Duration::from_secs(30));
+        Self { connections_max, application_name: application_name.into(), statement_timeout }
+    }
+}
+
+/// Opens a pool and its first connection.
+pub async fn connect_pool(url: &Secret, options: PoolOptions) -> Result<PgPool, sqlx::Error> {
+    let mut connect = PgConnectOptions::from_str(url.expose())?.application_name(&options.application_name);
+    if let Some(timeout) = options.statement_timeout {
+        connect = connect.options([("statement_timeout", timeout.as_millis().to_string())]);
+    }
+    PgPoolOptions::new()
+        .max_connections(options.connections_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A dead connection shows itself at the first statement; a ping before each costs a round trip.
+        .test_before_acquire(false)
+        .connect_with(connect)
+        .await
+}
+
+/// Brings the database to the newest migration; services that start together wait for one another.
+pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
+    migrator().await?.run(db).await
+}
+
+/// The migrations this program was built with.
+pub async fn migrator() -> Result<Migrator, MigrateError> {
+    Migrator::new(Embedded).await
+}
+
+#[derive(Debug)]
+struct Embedded;
+
+impl MigrationSource<'static> for Embedded {
+    fn resolve(self) -> Pin<Box<dyn Future<Output = Result<Vec<Migration>, BoxDynError>> + Send + 'static>> {
+        let migration = |&(version, description, sql): &(i64, &'static str, &'static str)| {
+            Migration::new(version, description.into(), MigrationType::Simple, sql.into(), false)
+        };
+        Box::pin(async move { Ok(MIGRATIONS.iter().map(migration).collect()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn migrations_are_in_order() {
+        let versions: Vec<i64> = migrator().await.expect("resolves").iter().map(|m| m.version).collect();
+        assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
+    }
+}
