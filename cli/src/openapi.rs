@@ -13,6 +13,7 @@ use utoipa::openapi::{Contact, Info, License, OpenApi};
 pub fn document() -> OpenApi {
     let metrics: Arc<Metrics> = Metrics::new("homefood", env!("CARGO_PKG_VERSION"));
     let mut document = command_service::http::document();
+    document.merge(projection_service::http::openapi());
     document.merge(web::ops::routes::<()>(metrics, Health::new()).into_openapi());
     describe(document)
 }

@@ -5,3 +5,4 @@ mod harness;
 
 mod orders;
 mod payment_races;
+mod roles;

@@ -13,6 +13,10 @@ use command_service::{
     settings::CommandSettings,
 };
 use dev_servers::{DevServers, Profile, ServersConfig, workspace_dir};
+use projection_service::{
+    app::{self as read_side, ProjectionService},
+    settings::ProjectionSettings,
+};
 use shared::{
     runtime::{
         Platform, Secret, jetstream,
@@ -66,6 +70,8 @@ pub async fn run(args: DevArgs) -> Result<()> {
         reset(&args)?;
     }
     std::fs::create_dir_all(&args.data_dir)?;
+    // One that was killed leaves its session behind.
+    let _ = std::fs::remove_file(args.data_dir.join(session::FILE));
     let config = ServersConfig { data_dir: args.data_dir.clone(), ..ServersConfig::from_env() };
     let servers = DevServers::start(&config, Profile::Dev, DATABASE).await?;
     let outcome = serve(&args, &servers, listener).await;
@@ -85,8 +91,9 @@ async fn serve(args: &DevArgs, servers: &DevServers, listener: TcpListener) -> R
         demo::load(&db).await.context("the demo data cannot be loaded")?;
     }
     let settings: CommandSettings = parse(args, servers, port, "homefood")?;
+    let read_settings: ProjectionSettings = parse(args, servers, port, "homefood")?;
     let platform = Platform::new("homefood", settings.shared.clone()).await?;
-    let router = start(&platform, &settings).await?;
+    let router = start(&platform, &settings, &read_settings).await?;
     let url = format!("http://localhost:{port}");
     let session = session::Session::new(&platform, servers, url, !args.no_demo)?;
     let stopping = platform.supervisor.token();
@@ -101,15 +108,19 @@ async fn serve(args: &DevArgs, servers: &DevServers, listener: TcpListener) -> R
 }
 
 /// Both services, joined on one router.
-async fn start(platform: &Platform, write: &CommandSettings) -> Result<axum::Router> {
+async fn start(platform: &Platform, write: &CommandSettings, read: &ProjectionSettings) -> Result<axum::Router> {
     let shared = &platform.settings;
     let nats = jetstream::connect(&shared.nats_url, "homefood").await?;
     jetstream::watch_health(&platform.health, &nats);
     let names = Names::default();
     let connections = Connections { nats: nats.clone(), names: names.clone(), with_relay: true };
     let commands = CommandService::start(platform, &write.write_side, connections).await?;
+    let read_platform = Platform { settings: read.shared.clone(), ..platform.clone() };
+    // It follows the mirror as it would in a process of its own.
+    let connections = read_side::Connections { nats: Some(nats), names, feed: None };
+    let queries = ProjectionService::start(&read_platform, &read.read_side, connections).await?;
     let ops = web::ops::routes(platform.metrics.clone(), platform.health.clone());
-    let (router, document) = commands.router.merge(ops).split_for_parts();
+    let (router, document) = commands.router.merge(queries.router).merge(ops).split_for_parts();
     Ok(router.merge(site::router(crate::openapi::describe(document))))
 }
 
