@@ -3,6 +3,8 @@
 
 mod harness;
 
+mod deadlines;
 mod orders;
 mod payment_races;
+mod refunds;
 mod roles;

@@ -71,17 +71,15 @@ impl Instance {
         let nats = jetstream::connect(&settings.shared.nats_url, "homefood").await?;
         jetstream::watch_health(&platform.health, &nats);
         let mut router = web::ops::routes(platform.metrics.clone(), platform.health.clone());
-        let mut feed = None;
         if parts.commands {
             let connections =
                 WriteConnections { nats: nats.clone(), names: setup.names.clone(), with_relay: parts.relay };
             let commands = CommandService::start(&platform, &settings.write_side, connections).await?;
             router = router.merge(commands.router);
-            feed = Some(commands.feed);
         }
         let mut failpoints = Failpoints::none();
         if parts.queries {
-            let connections = ReadConnections { nats: Some(nats), names: setup.names.clone(), feed };
+            let connections = ReadConnections { nats: Some(nats), names: setup.names.clone(), feed: None };
             let queries = ProjectionService::start(&platform, &setup.read_side, connections).await?;
             router = router.merge(queries.router);
             failpoints = queries.failpoints;

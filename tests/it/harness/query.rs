@@ -115,6 +115,22 @@ impl TestSystem {
         })
     }
 
+    /// Waits until the order's payment deadline was put off: it fired, and another is armed.
+    #[track_caller]
+    pub fn timer_is_put_off(&self, order: Uuid) -> impl Future<Output = ()> {
+        eventually(SOON_SECS, move || async move {
+            let ahead = "SELECT count(*) FROM timers WHERE aggregate_id = $1 AND due_at > $2";
+            let ahead = sqlx::query_scalar::<_, i64>(ahead).bind(order).bind(self.setup.clock.now());
+            let ahead = ahead.fetch_one(&self.db).await.unwrap();
+            let due = "SELECT count(*) FROM timers WHERE aggregate_id = $1 AND due_at <= $2";
+            let due = sqlx::query_scalar::<_, i64>(due).bind(order).bind(self.setup.clock.now());
+            match (ahead, due.fetch_one(&self.db).await.unwrap()) {
+                (1, 0) => Ok(()),
+                other => Err(format!("timers ahead and due: {other:?}")),
+            }
+        })
+    }
+
     /// A paid order and its payment.
     pub async fn paid_order(&self, dish: Uuid, quantity: u32) -> (Uuid, Uuid) {
         let customer = self.customer();
