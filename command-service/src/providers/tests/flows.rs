@@ -228,10 +228,12 @@ async fn a_refusal_to_call_off_leaves_the_page_to_its_deadline() {
     assert_eq!(aborted, Aborted::Nothing { because: "state_conflict".to_owned() });
 }
 
+type Expected = fn(&Captured) -> bool;
+
 #[tokio::test]
 async fn a_lost_answer_to_taking_is_looked_up() {
     let held = ConfirmRequest { provider_payment_id: "p-1".to_owned(), amount: Money::rub(50_000) };
-    let cases: [(ErrorClass, Answer, fn(&Captured) -> bool); 5] = [
+    let cases: [(ErrorClass, Answer, Expected); 5] = [
         (
             ErrorClass::OutcomeUnknown,
             Says(ProviderStatus::Confirmed),
