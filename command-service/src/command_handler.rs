@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prometheus_client::metrics::counter::Counter;
 use shared::{
     domain::{EventSourced, Intent},
     log::{LogError, LogReader, Metadata, Position},
@@ -130,6 +131,7 @@ pub struct CommandHandler<A: EventSourced> {
     snapshots: Snapshots,
     reader: LogReader,
     db: PgPool,
+    conflicts: Counter,
 }
 
 enum Step<A: EventSourced> {
@@ -138,14 +140,15 @@ enum Step<A: EventSourced> {
 }
 
 impl<A: EventSourced> CommandHandler<A> {
-    /// A handler that keeps up to `cached_max` aggregates in memory.
-    pub fn new(db: PgPool, queue: AppendQueue, snapshots: Snapshots, cached_max: u64) -> Self {
+    /// A handler that keeps up to `cached_max` aggregates in memory, and counts lost races in `conflicts`.
+    pub fn new(db: PgPool, queue: AppendQueue, snapshots: Snapshots, cached_max: u64, conflicts: Counter) -> Self {
         Self {
             aggregates: Arc::new(Aggregates::new(cached_max)),
             queue,
             snapshots,
             reader: LogReader::new(db.clone()),
             db,
+            conflicts,
         }
     }
 
@@ -159,7 +162,9 @@ impl<A: EventSourced> CommandHandler<A> {
             let is_new = submission.is_new && attempt == 0;
             match self.attempt(&submission, is_new, answers).await {
                 Step::Finished(outcome) => return outcome,
-                Step::LostRace => {}
+                Step::LostRace => {
+                    self.conflicts.inc();
+                }
             }
         }
         Err(CommandError::LostRace)

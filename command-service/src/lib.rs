@@ -1,9 +1,16 @@
 //! The write side: it checks intents against aggregates and appends what happened.
 
+pub mod app;
 pub mod catalogue;
 pub mod command_handler;
 pub mod event_log;
+pub mod http;
+pub mod inbox;
 pub mod leader;
+mod observers;
+pub mod payment_desk;
 pub mod process_managers;
 pub mod providers;
+pub mod relay;
+pub mod settings;
 pub mod timers;

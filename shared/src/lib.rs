@@ -6,3 +6,4 @@ pub mod log;
 pub mod runtime;
 pub mod sealing;
 pub mod subjects;
+pub mod web;

@@ -25,3 +25,57 @@ pub fn dead_letter(handler: &str, aggregate_type: AggregateType, aggregate_id: U
 pub fn feed(user_id: Uuid) -> String {
     format!("homefood.feed.{user_id}")
 }
+
+/// The names of one installation on a NATS that it may share with others: tests run side by side on one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    root: String,
+    suffix: String,
+}
+
+impl Default for Names {
+    /// The names of production: those above.
+    fn default() -> Self {
+        Self { root: "homefood".to_owned(), suffix: String::new() }
+    }
+}
+
+impl Names {
+    /// Names of an installation of its own; `id` is letters, digits and `_`.
+    pub fn of(id: &str) -> Self {
+        Self { root: format!("homefood_{id}"), suffix: format!("_{id}") }
+    }
+
+    /// See [`EVENTS_STREAM`].
+    pub fn events_stream(&self) -> String {
+        format!("{EVENTS_STREAM}{}", self.suffix)
+    }
+
+    /// See [`DEAD_LETTERS_STREAM`].
+    pub fn dead_letters_stream(&self) -> String {
+        format!("{DEAD_LETTERS_STREAM}{}", self.suffix)
+    }
+
+    /// A subject or pattern of production under this installation's root.
+    pub fn subject(&self, of_production: &str) -> String {
+        match of_production.split_once('.') {
+            Some((_, rest)) => format!("{}.{rest}", self.root),
+            None => self.root.clone(),
+        }
+    }
+
+    /// See [`event`].
+    pub fn event(&self, aggregate_type: AggregateType, aggregate_id: Uuid, event_type: &str) -> String {
+        format!("{}.events.{}.{aggregate_id}.{event_type}", self.root, aggregate_type.as_str())
+    }
+
+    /// See [`dead_letter`].
+    pub fn dead_letter(&self, handler: &str, aggregate_type: AggregateType, aggregate_id: Uuid) -> String {
+        format!("{}.dlq.{handler}.{}.{aggregate_id}", self.root, aggregate_type.as_str())
+    }
+
+    /// See [`feed`].
+    pub fn feed(&self, user_id: Uuid) -> String {
+        format!("{}.feed.{user_id}", self.root)
+    }
+}

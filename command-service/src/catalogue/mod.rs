@@ -3,5 +3,8 @@
 mod facts;
 mod opening_hours;
 
+/// The Postgres channel on which every change of the catalogue is told.
+pub const CHANNEL: &str = "homefood_catalogue";
+
 pub use facts::{Catalogue, CatalogueError, DishFacts, ProducerFacts};
 pub use opening_hours::OpeningHours;

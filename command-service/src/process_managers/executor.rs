@@ -33,7 +33,24 @@ const OWN_FINGERPRINT: [u8; 32] = [0; 32];
 #[async_trait]
 pub trait Effects: Send + Sync {
     /// Does it and tells what the payment has to be told. `Err` holds how long to rest before trying again.
-    async fn perform(&self, effect: Effect, payment: &Payment, cause: &Cause) -> Result<Vec<PaymentCommand>, Duration>;
+    async fn perform(
+        &self,
+        effect: Effect,
+        payment: &Payment,
+        cause: &Cause,
+        run: &mut EffectRun,
+    ) -> Result<Vec<PaymentCommand>, Duration>;
+}
+
+/// What is known of earlier tries of one effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EffectRun {
+    /// 1 for the first try of this run.
+    pub attempt: u32,
+    /// The Init try to go on with.
+    pub init_try: u32,
+    /// Whether the provider may have heard of it before: an earlier try, or a process that was killed.
+    pub may_be_repeated: bool,
 }
 
 /// What a step follows from.
@@ -49,6 +66,8 @@ pub struct Cause {
     pub correlation_id: Uuid,
     /// The trace.
     pub traceparent: Option<Arc<str>>,
+    /// Whether an earlier process may have begun with it.
+    pub may_be_repeated: bool,
 }
 
 /// The step cannot be done, now or later, without a person.
@@ -85,7 +104,8 @@ pub struct Executor {
 
 impl Executor {
     /// Does everything that follows from an event.
-    pub async fn react(&self, event: &RecordedEvent) -> Result<(), Poison> {
+    /// `may_be_repeated`: an earlier process may have begun with it.
+    pub async fn react(&self, event: &RecordedEvent, may_be_repeated: bool) -> Result<(), Poison> {
         let situation = self.situation(event).await?;
         for manager in &PROCESS_MANAGERS {
             let steps = (manager.react)(event, &situation);
@@ -98,6 +118,7 @@ impl Executor {
                 causation_id: event.event_id,
                 correlation_id: event.correlation_id,
                 traceparent: event.metadata.traceparent.clone(),
+                may_be_repeated,
             };
             self.perform(&cause, event.aggregate_id, steps).await?;
         }
@@ -246,14 +267,17 @@ impl Executor {
         | Effect::Abort(payment_id)
         | Effect::Capture(payment_id)
         | Effect::Refund(payment_id)) = effect;
+        let mut run = EffectRun { attempt: 1, init_try: 1, may_be_repeated: cause.may_be_repeated };
         loop {
             let Some(payment) = self.load(&self.payments, payment_id.0).await? else {
                 return Ok((payment_id, Vec::new()));
             };
-            match self.effects.perform(effect, &payment, cause).await {
+            match self.effects.perform(effect, &payment, cause, &mut run).await {
                 Ok(commands) => return Ok((payment_id, commands)),
                 Err(rest) => tokio::time::sleep(rest).await,
             }
+            run.attempt += 1;
+            run.may_be_repeated = true;
         }
     }
 

@@ -16,7 +16,7 @@ use shared::{
 };
 
 pub use deadlines::on_timer;
-pub use executor::{Cause, CommandObserver, Effects, Executor, Poison};
+pub use executor::{Cause, CommandObserver, EffectRun, Effects, Executor, Poison};
 pub use runner::Runner;
 pub use step::{Effect, Policies, Situation, Step};
 

@@ -52,6 +52,8 @@ struct Work {
     waiting: VecDeque<Uuid>,
     tasks: JoinSet<(Uuid, Position)>,
     saved: Position,
+    /// The log's head when the term began: an earlier leader may have begun with what is before it.
+    inherited: Position,
 }
 
 impl Runner {
@@ -66,7 +68,7 @@ impl Runner {
     }
 
     /// Runs until `shutdown`.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), sqlx::Error> {
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), sqlx::Error> {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
@@ -87,6 +89,8 @@ impl Runner {
     async fn work(&self, shutdown: &CancellationToken) -> Result<(), sqlx::Error> {
         let mut work = Work { taken: self.load_checkpoint().await?, ..Work::default() };
         work.saved = work.taken;
+        let head = self.feed.reader().head().await.map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
+        work.inherited = head;
         let mut save_at = Instant::now() + CHECKPOINT_EVERY;
         loop {
             let room = UNFINISHED_MAX.saturating_sub(work.unfinished.len());
@@ -140,8 +144,9 @@ impl Runner {
             let Some(event) = work.flows.get_mut(&flow).and_then(VecDeque::pop_front) else { continue };
             let executor = self.executor.clone();
             let db = self.db.clone();
+            let may_be_repeated = event.position <= work.inherited;
             work.tasks.spawn(async move {
-                if let Err(poison) = executor.react(&event).await {
+                if let Err(poison) = executor.react(&event, may_be_repeated).await {
                     park(&db, &event, &poison).await;
                 }
                 (flow, event.position)

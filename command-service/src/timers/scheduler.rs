@@ -50,7 +50,7 @@ impl Scheduler {
     }
 
     /// Runs until `shutdown`.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), sqlx::Error> {
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), sqlx::Error> {
         let mut moves = self.executor.clock.moves();
         loop {
             tokio::select! {
@@ -148,6 +148,7 @@ impl Scheduler {
             causation_id: timer.causation_id,
             correlation_id: timer.correlation_id,
             traceparent: None,
+            may_be_repeated: true,
         };
         self.executor.perform(&cause, timer.aggregate_id, steps).await
     }

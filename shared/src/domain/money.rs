@@ -110,12 +110,14 @@ impl Money {
     }
 
     /// The sum; refused on mixed currencies and overflow.
+    #[expect(clippy::should_implement_trait, reason = "an operator could not refuse")]
     pub fn add(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
         Self::from_minor(self.minor.checked_add(other.minor).ok_or(MoneyError::OutOfRange)?, self.currency)
     }
 
     /// The difference; refused on mixed currencies and overflow. May be negative.
+    #[expect(clippy::should_implement_trait, reason = "an operator could not refuse")]
     pub fn sub(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
         Self::from_minor(self.minor.checked_sub(other.minor).ok_or(MoneyError::OutOfRange)?, self.currency)

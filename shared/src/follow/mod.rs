@@ -1,5 +1,8 @@
 //! Following the log: one feed per process, many readers.
 
+pub mod cloud_event;
 mod feed;
+mod jetstream;
 
 pub use feed::LogFeed;
+pub use jetstream::MirrorFollower;

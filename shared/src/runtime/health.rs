@@ -2,7 +2,7 @@
 
 use futures::future::{BoxFuture, join_all};
 use parking_lot::{Mutex, RwLock};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 const BELIEVED_FOR: Duration = Duration::from_millis(500);
 
 /// From well to not working. The worst of the parts is the status of the whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthStatus {
     /// It works.
@@ -52,7 +52,7 @@ impl Verdict {
 }
 
 /// One part of the report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthCheck {
     /// The part: `database`, `nats`, `relay`, …
     #[schema(example = "database")]
@@ -68,7 +68,7 @@ pub struct HealthCheck {
 }
 
 /// How well a service is: the worst of its parts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthReport {
     /// The worst of the parts.
     pub status: HealthStatus,
@@ -92,6 +92,7 @@ struct Registered {
     name: String,
     readiness: Readiness,
     probe: Probe,
+    believed_for: Duration,
     /// One caller asks, the others wait for its answer.
     believed: tokio::sync::Mutex<Option<(Instant, HealthCheck)>>,
 }
@@ -114,9 +115,7 @@ impl Health {
         F: Fn() -> A + Send + Sync + 'static,
         A: Future<Output = Verdict> + Send + 'static,
     {
-        let probe: Probe = Box::new(move || Box::pin(probe()));
-        let believed = tokio::sync::Mutex::new(None);
-        self.parts.write().push(Arc::new(Registered { name: name.into(), readiness, probe, believed }));
+        self.add(name.into(), readiness, Box::new(move || Box::pin(probe())), BELIEVED_FOR);
     }
 
     /// A part whose task tells how well it is.
@@ -124,9 +123,14 @@ impl Health {
         let cell = StatusCell(Arc::new(Mutex::new(Verdict::healthy())));
         let told = cell.clone();
         let probe: Probe = Box::new(move || Box::pin(std::future::ready(told.get())));
-        let believed = tokio::sync::Mutex::new(None);
-        self.parts.write().push(Arc::new(Registered { name: name.into(), readiness, probe, believed }));
+        // Reading a cell costs nothing, so what it says is never old.
+        self.add(name.into(), readiness, probe, Duration::ZERO);
         cell
+    }
+
+    fn add(&self, name: String, readiness: Readiness, probe: Probe, believed_for: Duration) {
+        let believed = tokio::sync::Mutex::new(None);
+        self.parts.write().push(Arc::new(Registered { name, readiness, probe, believed_for, believed }));
     }
 
     /// Removes a part that is no more, such as the old generation of a projection.
@@ -157,7 +161,7 @@ impl Registered {
         let mut believed = self.believed.lock().await;
         let started = Instant::now();
         if let Some((at, check)) = &*believed
-            && started.duration_since(*at) < BELIEVED_FOR
+            && started.duration_since(*at) < self.believed_for
         {
             return check.clone();
         }

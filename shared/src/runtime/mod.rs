@@ -3,7 +3,9 @@
 pub mod clock;
 pub mod correlation;
 pub mod health;
+pub mod jetstream;
 pub mod metrics;
+pub mod platform;
 pub mod postgres;
 pub mod settings;
 pub mod supervisor;
@@ -16,5 +18,6 @@ pub use clock::Clock;
 pub use correlation::{Correlation, TraceParent};
 pub use health::{Health, HealthStatus, StatusCell, Verdict};
 pub use metrics::Metrics;
+pub use platform::Platform;
 pub use settings::{Secret, SettingsError, SharedSettings};
 pub use supervisor::{Supervisor, shutdown_signal};

@@ -14,6 +14,8 @@ use super::Secret;
 pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "event log", include_str!("../../../migrations/0001_event_log.sql")),
     (2, "append events", include_str!("../../../migrations/0002_append_events.sql")),
+    (10, "read models", include_str!("../../../migrations/0010_read_models.sql")),
+    (11, "catalogue", include_str!("../../../migrations/0011_catalogue.sql")),
     (20, "dev fake", include_str!("../../../migrations/0020_dev_fake.sql")),
 ];
 

@@ -28,7 +28,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// A supervisor without tasks; each task becomes a part of `health`.
+    /// A supervisor without tasks; each task becomes the part `task:<name>` of `health`.
     pub fn new(health: Health) -> Self {
         let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
         Self { tracker, shutdown, health, running: Arc::default() }
@@ -46,7 +46,8 @@ impl Supervisor {
         A: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
         let name = name.into();
-        let cell = self.health.cell(name.clone(), Readiness::NotRequired);
+        // What the task itself reports has its bare name.
+        let cell = self.health.cell(format!("task:{name}"), Readiness::NotRequired);
         let supervisor = self.clone();
         self.tracker.spawn(async move {
             supervisor.running.lock().insert(name.clone());

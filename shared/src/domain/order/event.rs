@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::{CancelReason, DeliveryType, Fault, Funds, PriceSource, RefundPart, RefundSource};
 use crate::domain::{
     Money,
     events::aggregate_events,
@@ -52,18 +53,6 @@ aggregate_events! {
     }
 }
 
-/// Where an order is handed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum DeliveryType {
-    /// Within the building.
-    Building,
-    /// The customer fetches it.
-    Pickup,
-    /// To an address.
-    Address,
-}
-
 /// One line of an order, frozen at its creation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct OrderItem {
@@ -83,16 +72,6 @@ pub struct OrderItem {
     pub price_version: i32,
     /// Where the price came from.
     pub price_source: PriceSource,
-}
-
-/// Where a line's price came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PriceSource {
-    /// The menu.
-    Catalog,
-    /// A dish gift, whose price was locked when it was bought.
-    GiftLock,
 }
 
 /// How much of an order a gift pays.
@@ -167,16 +146,6 @@ pub struct OrderPaymentAttemptFailed {
     pub attempt_no: u32,
     /// Why.
     pub reason: crate::domain::payment::FailureReason,
-}
-
-/// How sure the money is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Funds {
-    /// It was taken.
-    Captured,
-    /// It is held on the card and taken at acceptance.
-    Authorized,
 }
 
 /// `order_paid`, version 2. Version 1 had no `funds`: everything was captured at once.
@@ -254,30 +223,6 @@ pub struct OrderCompleted {
     pub payout_due_at: DateTime<Utc>,
 }
 
-/// Why an order was called off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum CancelReason {
-    /// The customer wanted so.
-    CustomerRequest,
-    /// The cook refused it.
-    ProducerRejected,
-    /// The cook did not answer in time.
-    ProducerTimeout,
-    /// The cook gave up after taking it on.
-    ProducerCancelled,
-    /// It was not paid in time.
-    PaymentTimeout,
-    /// Every attempt to pay failed, or the capture did.
-    PaymentFailed,
-    /// An administrator did it.
-    Admin,
-    /// A dispute was decided so.
-    Dispute,
-    /// The dish is gone.
-    DishUnavailable,
-}
-
 /// `order_cancelled`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderCancelled {
@@ -292,42 +237,6 @@ pub struct OrderCancelled {
     pub from_status: super::OrderStatus,
     /// Whether captured money has to go back.
     pub refund_required: bool,
-}
-
-/// What a refund comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RefundSource {
-    /// The order was called off.
-    Cancellation,
-    /// A dispute was decided.
-    Dispute,
-    /// An administrator gave it.
-    Admin,
-    /// The bank or its cabinet did it without us.
-    External,
-}
-
-/// Who bears a refund.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Fault {
-    /// The cook.
-    Producer,
-    /// The platform.
-    Platform,
-    /// Nobody.
-    None,
-}
-
-/// The two ways money comes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RefundPart {
-    /// To the card.
-    Card,
-    /// To the gift.
-    Gift,
 }
 
 /// `order_refund_authorized`

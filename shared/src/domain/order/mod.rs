@@ -23,6 +23,7 @@ mod error;
 mod event;
 mod policy;
 mod read;
+mod words;
 
 pub use actions::{Situation, Viewer, allowed_actions};
 pub use aggregate::*;
@@ -30,6 +31,7 @@ pub use command::*;
 pub use error::OrderError;
 pub use event::*;
 pub use policy::OrderPolicy;
+pub use words::*;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -88,3 +90,6 @@ impl OrderStatus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

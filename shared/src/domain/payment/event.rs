@@ -3,14 +3,10 @@
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::{
-    Money,
-    events::aggregate_events,
-    ids::{GiftId, OrderId, RefundId},
-};
+use super::{CaptureMode, EvidenceSource, FailureReason, PaymentRefundSource, Provider, Purpose, UnappliedCause};
+use crate::domain::{Money, events::aggregate_events, ids::RefundId};
 
 aggregate_events! {
     /// An event of a payment.
@@ -48,85 +44,6 @@ aggregate_events! {
         /// What the provider says does not fit what was asked.
         PaymentIntegrityViolated => "payment_integrity_violated" v 1,
     }
-}
-
-/// What the money is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Purpose {
-    /// To pay an order.
-    Order {
-        /// The order.
-        order_id: OrderId,
-    },
-    /// To buy a gift.
-    Gift {
-        /// The gift.
-        gift_id: GiftId,
-    },
-}
-
-/// Who moves the money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Provider {
-    /// T-Bank's internet acquiring.
-    Tbank,
-    /// The imitation for development and tests.
-    DevFake,
-}
-
-impl Provider {
-    /// The stable name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Tbank => "TBANK",
-            Self::DevFake => "DEV_FAKE",
-        }
-    }
-}
-
-/// When the money is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum CaptureMode {
-    /// With the payment.
-    #[default]
-    OnPayment,
-    /// When the cook accepts; until then it is held.
-    OnAccept,
-}
-
-/// Why a payment came to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum FailureReason {
-    /// The bank said no.
-    Declined,
-    /// The customer did not pass the bank's check.
-    AuthFailed,
-    /// Nobody paid in time.
-    Expired,
-    /// We called it off before money moved.
-    Cancelled,
-    /// The hold was lifted.
-    Voided,
-    /// The provider refused the request itself.
-    ProviderRejected,
-    /// The provider could not be reached.
-    ProviderUnavailable,
-}
-
-/// How we know what the provider says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum EvidenceSource {
-    /// It told us and we asked back.
-    Webhook,
-    /// We asked.
-    Poll,
-    /// It was the answer to a call.
-    Response,
 }
 
 /// `payment_initiated`
@@ -231,37 +148,11 @@ pub struct PaymentApplied {
     pub target: Purpose,
 }
 
-/// Why money had nothing to buy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum UnappliedCause {
-    /// It came too late.
-    Late,
-    /// Another payment was first.
-    Duplicate,
-    /// The order was called off.
-    OrderClosed,
-    /// It was not the amount that was asked for.
-    Amount,
-}
-
 /// `payment_unapplied`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentUnapplied {
     /// Why.
     pub cause: UnappliedCause,
-}
-
-/// Who asked for a refund.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PaymentRefundSource {
-    /// A refund of the order.
-    OrderRefund,
-    /// A refund of the gift.
-    GiftRefund,
-    /// The payment had nothing to buy.
-    Unapplied,
 }
 
 /// `payment_refund_requested`

@@ -25,6 +25,7 @@ mod error;
 mod event;
 mod policy;
 mod read;
+mod words;
 
 pub use aggregate::*;
 pub use command::*;
@@ -32,6 +33,7 @@ pub use error::PaymentError;
 pub use event::*;
 pub use policy::PaymentPolicy;
 pub use read::NextRefund;
+pub use words::*;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,3 +60,6 @@ pub enum PaymentStatus {
     /// The attempt came to nothing.
     Failed,
 }
+
+#[cfg(test)]
+mod tests;

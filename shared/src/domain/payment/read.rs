@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Initiated, Operation, Payment, PaymentStatus, Purpose, Refund, RefundState, Session, Stage, Terms, Use};
+use super::{
+    FailureReason, Initiated, Operation, Payment, PaymentStatus, Purpose, Refund, RefundState, Session, Stage, Terms,
+    Use,
+};
 use crate::domain::{Money, ids::RefundId};
 
 /// The refund whose turn it is, and the epoch to do it under.
@@ -80,6 +83,14 @@ impl Payment {
     /// Whether it is being called off.
     pub fn is_aborting(&self) -> bool {
         self.initiated().is_some_and(|payment| payment.operation == Some(Operation::Abort))
+    }
+
+    /// Why it came to nothing, if it did.
+    pub fn failure(&self) -> Option<FailureReason> {
+        match self.initiated()?.stage {
+            Stage::Failed { reason } => Some(reason),
+            _ => None,
+        }
     }
 
     /// Whether the money bought what it was for.

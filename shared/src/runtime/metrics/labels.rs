@@ -22,7 +22,7 @@ labels! {
     /// A method of a route.
     Route { method: MethodLabel, endpoint: Endpoint }
     /// A route by its name.
-    RouteName { route: &'static str }
+    RouteName { route: Endpoint }
     /// A kind of event.
     BusinessEvent { event_type: &'static str, aggregate_type: &'static str }
     /// A kind of aggregate.
@@ -72,6 +72,13 @@ impl EncodeLabelValue for TraceId {
 /// An HTTP method; whatever a client invents counts as `OTHER`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MethodLabel(&'static str);
+
+impl MethodLabel {
+    /// The method.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
 
 impl From<&http::Method> for MethodLabel {
     fn from(method: &http::Method) -> Self {

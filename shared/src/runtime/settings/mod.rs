@@ -201,7 +201,7 @@ pub enum SettingsError {
 impl SettingsError {
     /// `name` is missing.
     pub fn missing(name: &str, why: &str) -> Self {
-        Self::Wrong(format!("{name} is missing: {why}"))
+        Self::Wrong(format!("missing {name}: {why}"))
     }
 
     /// What the process ends with.

@@ -30,7 +30,7 @@ async fn a_task_that_fails_or_panics_is_started_again() {
         assert_eq!(starts.recv().await, Some(run));
     }
     let check = health.report().await.checks.remove(0);
-    assert_eq!((check.name.as_str(), check.status), ("relay", HealthStatus::Degraded));
+    assert_eq!((check.name.as_str(), check.status), ("task:relay", HealthStatus::Degraded));
     assert!(!check.message.contains("connection"), "{}", check.message);
 
     tokio::time::sleep(RECOVERED_AFTER + Duration::from_millis(1)).await;

@@ -1,0 +1,373 @@
+//! Puts the write side together.
+
+use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
+
+use async_nats::Client;
+use parking_lot::Mutex as SyncMutex;
+use shared::{
+    domain::{EventSourced, order::Order, payment::Payment},
+    follow::LogFeed,
+    log::{LOG_CHANNEL, LogReader, Position},
+    runtime::{
+        BoxError, Platform, Supervisor, Verdict,
+        health::Readiness,
+        metrics::{Aggregate, BusinessEvent},
+        postgres::{PoolOptions, connect_pool},
+    },
+    sealing::Sealer,
+    subjects::Names,
+};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgListener},
+};
+use tokio::{
+    sync::{Mutex, mpsc},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    catalogue::Catalogue,
+    command_handler::CommandHandler,
+    event_log::{AppendQueue, AppendWriter, Snapshots, sweep_receipts},
+    http::{AppParts, AppState, SessionWatch, router},
+    inbox::Inbox,
+    leader::{Candidate, Office},
+    observers::{ProviderMetrics, process_commands, provider_health, relay_health},
+    payment_desk::PaymentDesk,
+    process_managers::{Executor, Runner},
+    providers::{
+        GuardSettings, GuardedProvider,
+        dev_fake::{DevFake, DevFakeOptions},
+    },
+    relay::{Relay, RelayOptions},
+    settings::WriteSideSettings,
+    timers::Scheduler,
+};
+
+/// Notifications of the imitation bank that may wait.
+const NOTIFICATIONS_MAX: usize = 4_096;
+/// How often the log's head is asked for, in case a notice of it was lost.
+const HEAD_POLL: Duration = Duration::from_millis(250);
+/// How often old receipts are swept, and how many at a time.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_BATCH: u32 = 1_000;
+
+/// What the write side needs beside its platform.
+pub struct Connections {
+    /// NATS, for the mirror; commands go on without it.
+    pub nats: Client,
+    /// The names of streams and subjects.
+    pub names: Names,
+    /// Whether the log is mirrored by this process.
+    pub with_relay: bool,
+}
+
+/// The running write side.
+pub struct CommandService {
+    /// Its routes.
+    pub router: OpenApiRouter,
+    /// The log as this process follows it.
+    pub feed: LogFeed,
+}
+
+/// Why the write side does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database is out of reach, or its address is wrong.
+    #[error("the database cannot be reached: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The imitation bank in production.
+    #[error(transparent)]
+    DevFake(#[from] crate::providers::dev_fake::RefusedInProduction),
+}
+
+/// The way into the log and what writes it.
+struct Log {
+    db: PgPool,
+    database: PgConnectOptions,
+    feed: LogFeed,
+    queue: AppendQueue,
+    snapshots: Snapshots,
+}
+
+impl CommandService {
+    /// Starts every part under the platform's supervisor.
+    pub async fn start(
+        platform: &Platform,
+        settings: &WriteSideSettings,
+        connections: Connections,
+    ) -> Result<Self, StartError> {
+        let log = start_log(platform, settings).await?;
+        let orders: CommandHandler<Order> = handler(platform, &log, settings);
+        let payments: CommandHandler<Payment> = handler(platform, &log, settings);
+        let policies = Arc::new(settings.policies());
+        let (dev_fake, desk) = start_bank(platform, &log, &payments, policies.payment)?;
+        let executor = Executor {
+            orders: orders.clone(),
+            payments: payments.clone(),
+            effects: Arc::new(desk.clone()),
+            queue: log.queue.clone(),
+            clock: platform.clock.clone(),
+            policies: Arc::clone(&policies),
+            observer: process_commands(Arc::clone(&platform.metrics)),
+        };
+        start_processes(platform, &log, executor);
+        if connections.with_relay {
+            start_relay(platform, &log, connections);
+        }
+        start_sweeper(platform, &log, settings.receipts_keep_hours);
+        let sessions = SessionWatch::default();
+        let (watch, feed) = (sessions.clone(), log.feed.clone());
+        platform.supervisor.spawn("session_watch", move |shutdown| {
+            let (watch, feed) = (watch.clone(), feed.clone());
+            async move { Ok(watch.run(feed, shutdown).await?) }
+        });
+        let catalogue = Catalogue::new(log.db.clone());
+        start_listener(platform, &log, catalogue.clone());
+        let is_development = platform.settings.is_development();
+        let mut return_urls = settings.return_urls.clone();
+        if is_development {
+            return_urls.push("http://localhost".to_owned());
+        }
+        let state = AppState::new(AppParts {
+            authenticator: platform.authenticator.clone(),
+            orders,
+            payments,
+            queue: log.queue.clone(),
+            catalogue,
+            sealer: Sealer::new(log.db.clone(), platform.settings.pii_kek().expose()),
+            clock: platform.clock.clone(),
+            opaque: platform.opaque.clone(),
+            sessions,
+            desk,
+            dev_fake,
+            policies,
+            return_urls,
+            is_development,
+            db: log.db.clone(),
+            metrics: Arc::clone(&platform.metrics),
+        });
+        Ok(Self { router: router(state), feed: log.feed })
+    }
+}
+
+fn handler<A: EventSourced>(platform: &Platform, log: &Log, settings: &WriteSideSettings) -> CommandHandler<A> {
+    let label = Aggregate { aggregate_type: A::AGGREGATE_TYPE.as_str() };
+    let conflicts = platform.metrics.concurrency_conflicts.get_or_create_owned(&label);
+    let cached_max = settings.aggregate_cache;
+    CommandHandler::new(log.db.clone(), log.queue.clone(), log.snapshots.clone(), cached_max, conflicts)
+}
+
+async fn start_log(platform: &Platform, settings: &WriteSideSettings) -> Result<Log, sqlx::Error> {
+    let url = &platform.settings.database_url;
+    let database = PgConnectOptions::from_str(url.expose())?;
+    let db = connect_pool(url, PoolOptions::new("homefood command-service", settings.command_db_connections)).await?;
+    let feed = LogFeed::new(LogReader::new(db.clone()));
+    let (queue, writer) = AppendQueue::new(database.clone(), feed.clone(), settings.append_queue());
+    let metrics = Arc::clone(&platform.metrics);
+    let writer = writer.observed_by(Box::new(move |size, took| {
+        metrics.append_batch_size.observe(size as f64);
+        metrics.append_duration.observe(took.as_secs_f64(), None, None);
+    }));
+    run_once(&platform.supervisor, "append_writer", writer, AppendWriter::run);
+    let (snapshots, snapshot_writer) = Snapshots::new(db.clone(), settings.snapshot_every.into());
+    run_once(&platform.supervisor, "snapshot_writer", snapshot_writer, crate::event_log::SnapshotWriter::run);
+    let probed = db.clone();
+    platform.health.register("database", Readiness::Required, move || {
+        let db = probed.clone();
+        async move {
+            match sqlx::query("SELECT 1").execute(&db).await {
+                Ok(_) => Verdict::healthy(),
+                Err(_) => Verdict::unhealthy("the database does not answer"),
+            }
+        }
+    });
+    Ok(Log { db, database, feed, queue, snapshots })
+}
+
+/// Tasks that own what they work on run once: they handle their faults themselves and end with the program.
+fn run_once<T, F, A>(supervisor: &Supervisor, name: &'static str, task: T, run: F)
+where
+    T: Send + 'static,
+    F: Fn(T, CancellationToken) -> A + Send + Sync + 'static,
+    A: Future<Output = ()> + Send + 'static,
+{
+    let task = SyncMutex::new(Some(task));
+    supervisor.spawn(name, move |shutdown| {
+        let running = task.lock().take().map(|task| run(task, shutdown));
+        async move {
+            match running {
+                Some(running) => {
+                    running.await;
+                    Ok(())
+                }
+                None => Err("it has stopped and cannot be started again; restart the service".into()),
+            }
+        }
+    });
+}
+
+fn start_bank(
+    platform: &Platform,
+    log: &Log,
+    payments: &CommandHandler<Payment>,
+    policy: shared::domain::payment::PaymentPolicy,
+) -> Result<(Arc<DevFake>, PaymentDesk), StartError> {
+    let (sender, notifications) = mpsc::channel(NOTIFICATIONS_MAX);
+    let pages = format!("{}/dev/pay", platform.settings.public_url);
+    let options = DevFakeOptions::new(!platform.settings.is_development(), pages);
+    let (bank, books) = DevFake::with_books(options, platform.clock.clone(), sender, log.database.clone())?;
+    run_once(&platform.supervisor, "dev_fake_books", books, crate::providers::dev_fake::BooksWriter::run);
+    let bank = Arc::new(bank);
+    let observer = Arc::new(ProviderMetrics(Arc::clone(&platform.metrics)));
+    let guarded = GuardedProvider::new(bank.clone(), GuardSettings::default(), platform.clock.clone(), observer);
+    let desk = PaymentDesk::new(vec![Arc::new(guarded)], platform.clock.clone(), policy);
+    provider_health(&platform.health, desk.clone());
+    let inbox = Inbox {
+        payments: payments.clone(),
+        desk: desk.clone(),
+        clock: platform.clock.clone(),
+        metrics: Arc::clone(&platform.metrics),
+    };
+    let notifications = Arc::new(Mutex::new(notifications));
+    platform.supervisor.spawn("inbox", move |shutdown| inbox.clone().run(Arc::clone(&notifications), shutdown));
+    Ok((bank, desk))
+}
+
+/// Process managers and timers, in one process of all.
+fn start_processes(platform: &Platform, log: &Log, executor: Executor) {
+    let (candidate, leadership) = Candidate::new(log.database.clone(), Office::ProcessManagers);
+    run_once(&platform.supervisor, "leader", candidate, Candidate::run);
+    let runner = Arc::new(Runner::new(executor.clone(), log.feed.clone(), log.db.clone(), leadership.clone()));
+    platform.supervisor.spawn("process_managers", move |shutdown| {
+        let runner = Arc::clone(&runner);
+        async move { Ok(runner.run(shutdown).await?) }
+    });
+    let metrics = Arc::clone(&platform.metrics);
+    let observer = Arc::new(move |late: Duration| metrics.timer_lag.observe(late.as_secs_f64()));
+    let scheduler = Arc::new(Scheduler::new(executor, log.db.clone(), leadership, observer));
+    platform.supervisor.spawn("timers", move |shutdown| {
+        let scheduler = Arc::clone(&scheduler);
+        async move { Ok(scheduler.run(shutdown).await?) }
+    });
+}
+
+fn start_relay(platform: &Platform, log: &Log, connections: Connections) {
+    let options = RelayOptions { names: connections.names, ..RelayOptions::default() };
+    let relay = Relay::new(log.feed.clone(), log.database.clone(), connections.nats, options);
+    let status = relay.status();
+    relay_health(&platform.health, Arc::clone(&platform.metrics), status.clone());
+    run_once(&platform.supervisor, "relay", relay, Relay::run);
+    let metrics = Arc::clone(&platform.metrics);
+    platform.supervisor.spawn("relay_metrics", move |shutdown| {
+        let (mut status, metrics) = (status.clone(), Arc::clone(&metrics));
+        async move {
+            let mut reseeds = 0;
+            loop {
+                tokio::select! {
+                    () = shutdown.cancelled() => return Ok(()),
+                    changed = status.changed() => if changed.is_err() { return Ok(()) },
+                }
+                let now = status.borrow_and_update().clone();
+                metrics.relay_position.set(now.position as i64);
+                metrics.relay_lag_events.set(now.lag() as i64);
+                metrics.relay_reseeds.inc_by(now.reseeds.saturating_sub(reseeds));
+                reseeds = now.reseeds;
+                tokio::time::sleep(HEAD_POLL).await;
+            }
+        }
+    });
+}
+
+fn start_sweeper(platform: &Platform, log: &Log, keep_hours: u32) {
+    let (db, keep) = (log.db.clone(), chrono::TimeDelta::hours(keep_hours.into()));
+    platform.supervisor.spawn("receipt_sweeper", move |shutdown| {
+        let db = db.clone();
+        async move {
+            loop {
+                // The database stamps receipts with its own time, so the machine's clock decides, not the business's.
+                let swept = sweep_receipts(&db, chrono::Utc::now() - keep, SWEEP_BATCH).await?;
+                if swept == u64::from(SWEEP_BATCH) {
+                    continue;
+                }
+                tokio::select! {
+                    () = shutdown.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(SWEEP_EVERY) => {}
+                }
+            }
+        }
+    });
+}
+
+/// Hears of the events and catalogue changes of other processes, and counts events.
+fn start_listener(platform: &Platform, log: &Log, catalogue: Catalogue) {
+    let (db, feed) = (log.db.clone(), log.feed.clone());
+    let listened = feed.clone();
+    platform.supervisor.spawn("log_listener", move |shutdown| {
+        let (db, feed, catalogue) = (db.clone(), listened.clone(), catalogue.clone());
+        async move { listen(db, feed, catalogue, shutdown).await }
+    });
+    let metrics = Arc::clone(&platform.metrics);
+    platform.supervisor.spawn("event_counter", move |shutdown| {
+        let (feed, metrics) = (feed.clone(), Arc::clone(&metrics));
+        async move {
+            let mut position = feed.reader().head().await?;
+            let mut counters = HashMap::new();
+            loop {
+                let events = tokio::select! {
+                    () = shutdown.cancelled() => return Ok(()),
+                    events = feed.read_after(position, 1_024) => events?,
+                };
+                for event in &events {
+                    position = event.position;
+                    let Ok(known) = &event.event else { continue };
+                    let counter = counters.entry(known.type_name()).or_insert_with(|| {
+                        let event_type = known.type_name();
+                        let aggregate_type = known.aggregate_type().as_str();
+                        metrics.business_events.get_or_create_owned(&BusinessEvent { event_type, aggregate_type })
+                    });
+                    counter.inc();
+                }
+                metrics.head_position.set(position as i64);
+            }
+        }
+    });
+}
+
+/// What another process says of the log may be about this one's own events, which are on their way to the feed: they get
+/// this long to arrive before readers are sent to the database for them.
+const NOTICE_REST: Duration = Duration::from_millis(5);
+
+async fn listen(db: PgPool, feed: LogFeed, catalogue: Catalogue, shutdown: CancellationToken) -> Result<(), BoxError> {
+    let mut listener = PgListener::connect_with(&db).await?;
+    listener.listen_all([LOG_CHANNEL, crate::catalogue::CHANNEL]).await?;
+    // Whatever was said before this connection listened.
+    catalogue.forget();
+    let mut heard: Option<(Position, Instant)> = Some((feed.reader().head().await?, Instant::now()));
+    let mut poll = tokio::time::interval(HEAD_POLL);
+    loop {
+        let rested = heard.map_or_else(|| Instant::now() + HEAD_POLL, |(_, at)| at + NOTICE_REST);
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep_until(rested), if heard.is_some() => {
+                feed.note_head(heard.take().map_or(0, |(head, _)| head));
+            }
+            _ = poll.tick() => feed.note_head(feed.reader().head().await?),
+            notice = listener.try_recv() => match notice? {
+                Some(notice) if notice.channel() == LOG_CHANNEL => {
+                    let head = notice.payload().parse().unwrap_or(0);
+                    heard = Some(heard.map_or((head, Instant::now()), |(before, at)| (before.max(head), at)));
+                }
+                Some(_) => catalogue.forget(),
+                // The connection broke, and what was said meanwhile is lost.
+                None => {
+                    catalogue.forget();
+                    feed.note_head(feed.reader().head().await?);
+                }
+            },
+        }
+    }
+}

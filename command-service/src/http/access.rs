@@ -1,0 +1,40 @@
+//! In which role a caller acts. The order itself decides whether that role may.
+
+use shared::{
+    domain::{Actor, OrderId, order::Order},
+    web::{Principal, Problem, Role},
+};
+
+use super::state::AppState;
+use crate::command_handler::CommandError;
+
+/// The actor of a command on an order that several roles may give: the side of the order the caller is on. A stranger
+/// acts in whichever role there is, and the order is none of it.
+pub(super) async fn party(
+    state: &AppState,
+    principal: &Principal,
+    order_id: OrderId,
+    allowed: &[Role],
+) -> Result<Actor, Problem> {
+    principal.require_any(allowed)?;
+    let roles: Vec<Role> = allowed.iter().copied().filter(|role| principal.is(*role)).collect();
+    if let [only] = roles[..] {
+        return principal.actor_for(only);
+    }
+    let order = match state.orders.load(order_id.0).await {
+        Ok(loaded) => loaded.map(|loaded| loaded.aggregate).unwrap_or_default(),
+        Err(CommandError::Log(error)) => return Err(super::command::log_problem(error)),
+        Err(error) => return Err(Problem::internal(error)),
+    };
+    let side = roles.iter().copied().find(|role| is_side(&order, principal, *role));
+    principal.actor_for(side.unwrap_or(roles[0]))
+}
+
+fn is_side(order: &Order, principal: &Principal, role: Role) -> bool {
+    match role {
+        Role::Customer => order.customer_id() == Some(principal.user_id),
+        Role::Producer => principal.producer_id.is_some() && order.producer_id() == principal.producer_id,
+        Role::Admin => true,
+        Role::Analyst => false,
+    }
+}

@@ -1,0 +1,39 @@
+//! The write side over HTTP. This router is the table of contents of what can be asked.
+
+mod access;
+mod command;
+mod dev;
+mod documents;
+mod order_steps;
+mod orders;
+mod payments;
+mod refunds;
+mod sessions;
+mod state;
+mod views;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use sessions::SessionWatch;
+pub use state::{AppParts, AppState};
+
+/// Every route, ready to be joined with others.
+pub fn router(state: AppState) -> OpenApiRouter {
+    let documented = OpenApiRouter::new()
+        .routes(routes!(orders::create_order))
+        .routes(routes!(orders::cancel_order))
+        .routes(routes!(orders::complete_order))
+        .routes(routes!(orders::rate_order))
+        .routes(routes!(order_steps::accept_order))
+        .routes(routes!(order_steps::reject_order))
+        .routes(routes!(order_steps::start_preparation))
+        .routes(routes!(order_steps::mark_ready))
+        .routes(routes!(order_steps::dispatch_order))
+        .routes(routes!(order_steps::deliver_order))
+        .routes(routes!(order_steps::adjust_eta))
+        .routes(routes!(payments::pay_order))
+        .routes(routes!(payments::sync_payment))
+        .routes(routes!(refunds::refund_order));
+    let router = if state.is_development() { documented.merge(dev::router()) } else { documented };
+    router.with_state(state)
+}

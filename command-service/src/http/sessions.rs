@@ -1,0 +1,89 @@
+//! Tells those who wait when a payment has a page to pay on, or will not have one.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use shared::{
+    domain::{DomainEvent, PaymentId, payment::PaymentEvent},
+    follow::LogFeed,
+    log::LogError,
+};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Events looked at in one go.
+const BATCH: usize = 1_024;
+
+type Waiters = Arc<Mutex<HashMap<Uuid, Vec<oneshot::Sender<()>>>>>;
+
+/// Watches for opened sessions. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct SessionWatch {
+    waiters: Waiters,
+}
+
+/// A place in the queue; giving it up leaves the queue.
+pub(super) struct Waiting {
+    payment_id: PaymentId,
+    told: oneshot::Receiver<()>,
+    waiters: Waiters,
+}
+
+impl SessionWatch {
+    /// Takes a place before looking at the payment, so that nothing is missed in between.
+    pub(super) fn wait_for(&self, payment_id: PaymentId) -> Waiting {
+        let (tell, told) = oneshot::channel();
+        self.waiters.lock().entry(payment_id.0).or_default().push(tell);
+        Waiting { payment_id, told, waiters: Arc::clone(&self.waiters) }
+    }
+
+    /// Follows the log from its head until `shutdown`.
+    pub async fn run(self, feed: LogFeed, shutdown: CancellationToken) -> Result<(), LogError> {
+        let mut position = feed.reader().head().await?;
+        loop {
+            let events = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                events = feed.read_after(position, BATCH) => events?,
+            };
+            for event in &events {
+                position = event.position;
+                if let Ok(DomainEvent::Payment(
+                    PaymentEvent::PaymentSessionOpened(_)
+                    | PaymentEvent::PaymentFailed(_)
+                    | PaymentEvent::PaymentSucceeded(_),
+                )) = &event.event
+                {
+                    self.tell(event.aggregate_id);
+                }
+            }
+        }
+    }
+
+    fn tell(&self, payment_id: Uuid) {
+        for waiter in self.waiters.lock().remove(&payment_id).unwrap_or_default() {
+            // Whoever gave up needs no telling.
+            let _ = waiter.send(());
+        }
+    }
+}
+
+impl Waiting {
+    /// Waits until something is known, at most `limit`.
+    pub(super) async fn within(mut self, limit: Duration) {
+        let _ = tokio::time::timeout(limit, &mut self.told).await;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.told.close();
+        let mut waiters = self.waiters.lock();
+        if let Some(others) = waiters.get_mut(&self.payment_id.0) {
+            others.retain(|other| !other.is_closed());
+            if others.is_empty() {
+                waiters.remove(&self.payment_id.0);
+            }
+        }
+    }
+}

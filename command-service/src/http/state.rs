@@ -1,0 +1,84 @@
+//! What handlers work with.
+
+use std::{ops::Deref, sync::Arc};
+
+use axum::extract::FromRef;
+use shared::{
+    domain::{order::Order, payment::Payment},
+    runtime::{Clock, Metrics},
+    sealing::Sealer,
+    web::{Authenticator, OpaqueKey},
+};
+use sqlx::PgPool;
+
+use super::sessions::SessionWatch;
+use crate::{
+    catalogue::Catalogue, command_handler::CommandHandler, event_log::AppendQueue, payment_desk::PaymentDesk,
+    process_managers::Policies, providers::dev_fake::DevFake,
+};
+
+/// The parts of the state.
+pub struct AppParts {
+    /// Verifies tokens.
+    pub authenticator: Authenticator,
+    /// Orders.
+    pub orders: CommandHandler<Order>,
+    /// Payments.
+    pub payments: CommandHandler<Payment>,
+    /// The log.
+    pub queue: AppendQueue,
+    /// Dishes and kitchens.
+    pub catalogue: Catalogue,
+    /// Personal data.
+    pub sealer: Sealer,
+    /// The time.
+    pub clock: Clock,
+    /// Seals positions.
+    pub opaque: OpaqueKey,
+    /// Tells when a payment's page is open.
+    pub sessions: SessionWatch,
+    /// The payment providers.
+    pub desk: PaymentDesk,
+    /// The imitation bank, for its development routes.
+    pub dev_fake: Arc<DevFake>,
+    /// The settings of the business.
+    pub policies: Arc<Policies>,
+    /// Where a customer's browser may be sent after paying: prefixes.
+    pub return_urls: Vec<String>,
+    /// Whether development routes are served.
+    pub is_development: bool,
+    /// The database.
+    pub db: PgPool,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<AppParts>);
+
+impl AppState {
+    /// Shares the parts.
+    pub fn new(parts: AppParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Whether development routes are served.
+    pub fn is_development(&self) -> bool {
+        self.0.is_development
+    }
+}
+
+impl Deref for AppState {
+    type Target = AppParts;
+
+    fn deref(&self) -> &AppParts {
+        &self.0
+    }
+}
+
+impl FromRef<AppState> for Authenticator {
+    fn from_ref(state: &AppState) -> Self {
+        state.authenticator.clone()
+    }
+}

@@ -1,0 +1,92 @@
+//! What the parts of the write side tell the metrics.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{
+    domain::payment::Provider,
+    runtime::{
+        Health, Metrics, Verdict,
+        health::Readiness,
+        metrics::{Breaker, Operation as OperationLabel, ProcessCommand, ProviderCall, ProviderOperation},
+    },
+};
+use tokio::sync::watch;
+
+use crate::{
+    payment_desk::PaymentDesk,
+    process_managers::CommandObserver,
+    providers::{BreakerState, Operation, OperationGroup, ProviderObserver},
+    relay::RelayStatus,
+};
+
+/// Counts provider calls.
+pub(crate) struct ProviderMetrics(pub Arc<Metrics>);
+
+impl ProviderObserver for ProviderMetrics {
+    fn called(&self, provider: Provider, operation: Operation, class: &'static str, took: Duration) {
+        let (provider, op) = (provider.as_str(), operation.as_str());
+        self.0.provider_calls.get_or_create(&ProviderCall { provider, op, class }).inc();
+        self.0.provider_call_duration.get_or_create(&ProviderOperation { provider, op }).observe(
+            took.as_secs_f64(),
+            None,
+            None,
+        );
+    }
+
+    fn retried(&self, _: Provider, operation: Operation, _: u32) {
+        self.0.retry_attempts.get_or_create(&OperationLabel { op: operation.as_str() }).inc();
+    }
+
+    fn circuit_changed(&self, _: Provider, group: OperationGroup, state: BreakerState) {
+        let number = match state {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        };
+        self.0.breaker_state.get_or_create(&Breaker { name: group.as_str() }).set(number);
+    }
+}
+
+/// Counts the commands of process managers.
+pub(crate) fn process_commands(metrics: Arc<Metrics>) -> CommandObserver {
+    Arc::new(move |pm, result| {
+        metrics.process_commands.get_or_create(&ProcessCommand { pm, result }).inc();
+    })
+}
+
+/// The relay's part in the health report: behind or alone is degraded, never unhealthy, since commands go on.
+pub(crate) fn relay_health(health: &Health, metrics: Arc<Metrics>, status: watch::Receiver<RelayStatus>) {
+    health.register("relay", Readiness::NotRequired, move || {
+        let status = status.borrow().clone();
+        let metrics = Arc::clone(&metrics);
+        async move {
+            if status.leader {
+                metrics.relay_position.set(status.position as i64);
+                metrics.relay_lag_events.set(status.lag() as i64);
+            }
+            match status.trouble {
+                Some(trouble) => Verdict::degraded(trouble.to_string()),
+                None if status.leader && !status.in_step => Verdict::degraded("the mirror is being put in step"),
+                None => Verdict::healthy(),
+            }
+        }
+    });
+}
+
+/// The providers' part in the health report: an open circuit is degraded.
+pub(crate) fn provider_health(health: &Health, desk: PaymentDesk) {
+    health.register("payment_provider", Readiness::NotRequired, move || {
+        let open: Vec<String> = desk
+            .providers()
+            .iter()
+            .flat_map(|provider| {
+                let name = provider.provider().as_str();
+                let circuits = provider.circuits().into_iter();
+                circuits
+                    .filter(|(_, state)| *state != BreakerState::Closed)
+                    .map(move |(group, state)| format!("{name} {}: {}", group.as_str(), state.as_str()))
+            })
+            .collect();
+        async move { if open.is_empty() { Verdict::healthy() } else { Verdict::degraded(open.join(", ")) } }
+    });
+}

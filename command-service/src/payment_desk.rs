@@ -1,0 +1,217 @@
+//! Between the payments and their providers: does what a payment needs done, and puts into commands what came of it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use shared::{
+    domain::{
+        Money, PaymentId,
+        payment::{
+            EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider, ProviderReport,
+            ProviderStatus, RecordProviderStatus, RefundState,
+        },
+    },
+    runtime::Clock,
+};
+use uuid::Uuid;
+
+use crate::{
+    process_managers::{Cause, Effect, EffectRun, Effects},
+    providers::{
+        AbortAttempt, Aborted, CallCtx, CallError, Captured, ConfirmRequest, GuardedProvider, OpenSession, Opened,
+        OperationGroup, RefundAttempt, abort, capture, open_session, refund,
+    },
+};
+
+/// How long one effect may talk to the provider: what an interactive caller bears.
+const CALL_LIMIT: Duration = Duration::from_secs(8);
+/// The rest before a provider that did not answer is asked again.
+const REST: Duration = Duration::from_secs(5);
+/// How often calling off is tried; then the page dies by itself.
+const ABORTS_MAX: u32 = 5;
+
+/// The providers that may be used. Cheap to clone.
+#[derive(Clone)]
+pub struct PaymentDesk {
+    providers: Vec<Arc<GuardedProvider>>,
+    clock: Clock,
+    policy: PaymentPolicy,
+}
+
+impl PaymentDesk {
+    /// A desk with these providers.
+    pub fn new(providers: Vec<Arc<GuardedProvider>>, clock: Clock, policy: PaymentPolicy) -> Self {
+        Self { providers, clock, policy }
+    }
+
+    /// The provider of that name, if it may be used.
+    pub fn provider(&self, provider: Provider) -> Option<&Arc<GuardedProvider>> {
+        self.providers.iter().find(|candidate| candidate.provider() == provider)
+    }
+
+    /// All of them.
+    pub fn providers(&self) -> &[Arc<GuardedProvider>] {
+        &self.providers
+    }
+
+    /// How long a provider opens no pages because it does not answer; `None` if it does.
+    pub fn closed_for(&self, provider: Provider) -> Option<Duration> {
+        self.provider(provider)?.breaker(OperationGroup::Init).retry_after()
+    }
+
+    /// Asks the provider where a payment stands; `None` if it has nothing to tell that matters.
+    pub async fn ask(&self, payment: &Payment, operation_id: Uuid) -> Result<Option<PaymentCommand>, CallError> {
+        let (Some(terms), Some(id)) = (payment.terms(), payment.provider_payment_id()) else { return Ok(None) };
+        let Some(provider) = self.provider(terms.provider) else { return Ok(None) };
+        let state = provider.get_state(&CallCtx::within(CALL_LIMIT, operation_id), id).await?;
+        Ok(state.report(EvidenceSource::Poll).map(|report| self.told(report)))
+    }
+
+    /// Asks a provider whether what it told is so.
+    pub async fn confirm(
+        &self,
+        provider: Provider,
+        provider_payment_id: &str,
+        operation_id: Uuid,
+    ) -> Result<Option<ProviderReport>, CallError> {
+        let Some(provider) = self.provider(provider) else { return Ok(None) };
+        let state = provider.get_state(&CallCtx::within(CALL_LIMIT, operation_id), provider_payment_id).await?;
+        Ok(state.report(EvidenceSource::Webhook))
+    }
+
+    /// Writes down what a provider says.
+    pub fn told(&self, report: ProviderReport) -> PaymentCommand {
+        PaymentCommand::RecordProviderStatus(RecordProviderStatus { report, policy: self.policy })
+    }
+
+    async fn open(&self, id: PaymentId, payment: &Payment, ctx: &CallCtx, run: &mut EffectRun) -> Done {
+        let wanted = payment.status() == Some(PaymentStatus::Initiated) && !payment.is_aborting();
+        let (Some(terms), true) = (payment.terms(), wanted) else { return Ok(Vec::new()) };
+        let Some(provider) = self.provider(terms.provider) else { return Ok(Vec::new()) };
+        let request = OpenSession {
+            payment_id: id,
+            amount: terms.amount,
+            description: "HomeFood order".to_owned(),
+            return_url: terms.return_url.clone(),
+            expires_at: terms.expires_at,
+            capture_mode: terms.capture_mode,
+            customer_key: None,
+            metadata: BTreeMap::new(),
+            init_try: run.init_try,
+            sent_before: run.may_be_repeated,
+        };
+        match open_session(provider, ctx, request).await {
+            Opened::Opened { session, init_try } => Ok(vec![PaymentCommand::RecordSession {
+                provider_payment_id: session.provider_payment_id,
+                payment_url: session.payment_url,
+                init_try,
+            }]),
+            Opened::Found { state, .. } => {
+                Ok(state.report(EvidenceSource::Poll).map(|report| self.told(report)).into_iter().collect())
+            }
+            Opened::Failed { reason, code, .. } => Ok(vec![PaymentCommand::FailInit { reason, code }]),
+            Opened::Unknown { init_try } => {
+                run.init_try = init_try;
+                Err(REST)
+            }
+        }
+    }
+
+    async fn call_off(&self, id: PaymentId, payment: &Payment, ctx: &CallCtx, run: &EffectRun) -> Done {
+        if !payment.is_aborting() {
+            return Ok(Vec::new());
+        }
+        match self.abort(id, payment, ctx).await {
+            Some(Aborted::Ended(outcome)) => Ok(vec![PaymentCommand::RecordAbortOutcome(outcome)]),
+            Some(Aborted::Reported(report)) => Ok(vec![self.told(report)]),
+            Some(Aborted::Nothing { because }) if run.attempt < ABORTS_MAX => {
+                tracing::warn!(payment.id = %id, because, "payment not called off yet");
+                Err(REST)
+            }
+            Some(Aborted::Nothing { .. }) | None => Ok(Vec::new()),
+        }
+    }
+
+    async fn abort(&self, payment_id: PaymentId, payment: &Payment, ctx: &CallCtx) -> Option<Aborted> {
+        let terms = payment.terms()?;
+        let attempt = AbortAttempt {
+            payment_id,
+            amount: terms.amount,
+            provider_payment_id: payment.provider_payment_id().map(str::to_owned),
+            init_try: payment.session().map_or(1, |session| session.init_try),
+        };
+        Some(abort(self.provider(terms.provider)?, ctx, &attempt).await)
+    }
+
+    async fn take(&self, id: PaymentId, payment: &Payment, ctx: &CallCtx) -> Done {
+        let wanted = (payment.terms(), payment.in_flight_capture(), payment.provider_payment_id());
+        let (Some(terms), Some((amount, _)), Some(provider_payment_id)) = wanted else { return Ok(Vec::new()) };
+        let Some(provider) = self.provider(terms.provider) else { return Ok(Vec::new()) };
+        let request = ConfirmRequest { provider_payment_id: provider_payment_id.to_owned(), amount };
+        match capture(provider, ctx, &request).await {
+            Captured::Reported(report) => Ok(vec![self.told(report)]),
+            Captured::Unknown => Err(REST),
+            Captured::Failed { code } => {
+                let order_ref = terms.provider_order_ref.clone();
+                let lifted = self.abort(id, payment, ctx).await;
+                tracing::warn!(payment.id = %id, code, ?lifted, "the held money was not given");
+                Ok(vec![self.told(ProviderReport {
+                    provider_payment_id: provider_payment_id.to_owned(),
+                    order_ref,
+                    status: ProviderStatus::Voided,
+                    provider_word: "CAPTURE_REFUSED".to_owned(),
+                    amount: None,
+                    source: EvidenceSource::Response,
+                    error_code: code,
+                    customer_retryable: true,
+                })])
+            }
+        }
+    }
+
+    async fn give_back(&self, payment: &Payment, ctx: &CallCtx, run: &EffectRun) -> Done {
+        let (Some(terms), Some(id)) = (payment.terms(), payment.provider_payment_id()) else { return Ok(Vec::new()) };
+        let Some(provider) = self.provider(terms.provider) else { return Ok(Vec::new()) };
+        let in_doubt = payment.in_flight_refund().and_then(|refund| match refund.state {
+            RefundState::Unknown { epoch } | RefundState::Submitted { epoch } => {
+                Some((refund.refund_id, refund.amount, epoch))
+            }
+            RefundState::Requested | RefundState::Succeeded | RefundState::Failed { .. } => None,
+        });
+        let next = payment.next_refund(self.clock.now()).map(|next| (next.refund_id, next.amount, next.epoch));
+        let Some((refund_id, amount, epoch)) = in_doubt.or(next) else { return Ok(Vec::new()) };
+        let attempt = RefundAttempt {
+            provider_payment_id: id.to_owned(),
+            refund_id,
+            epoch,
+            amount,
+            takes_the_rest: left_after(payment, amount) == Some(0),
+            sent_before: in_doubt.is_some() || run.may_be_repeated,
+        };
+        let outcome = refund(provider, ctx, &attempt).await;
+        Ok(vec![PaymentCommand::RecordRefundResult { refund_id, epoch, outcome }])
+    }
+}
+
+/// What became of an effect, or how long to rest before trying again.
+type Done = Result<Vec<PaymentCommand>, Duration>;
+
+fn left_after(payment: &Payment, amount: Money) -> Option<i64> {
+    let refunded = payment.refunds().iter().filter(|refund| refund.state == RefundState::Succeeded);
+    let refunded: i64 = refunded.map(|refund| refund.amount.minor()).sum();
+    Some(payment.captured()?.minor() - refunded - amount.minor())
+}
+
+#[async_trait]
+impl Effects for PaymentDesk {
+    async fn perform(&self, effect: Effect, payment: &Payment, cause: &Cause, run: &mut EffectRun) -> Done {
+        let mut ctx = CallCtx::within(CALL_LIMIT, Uuid::new_v5(&cause.source_id, cause.manager.as_bytes()));
+        ctx.traceparent.clone_from(&cause.traceparent);
+        match effect {
+            Effect::OpenSession(id) => self.open(id, payment, &ctx, run).await,
+            Effect::Abort(id) => self.call_off(id, payment, &ctx, run).await,
+            Effect::Capture(id) => self.take(id, payment, &ctx).await,
+            Effect::Refund(_) => self.give_back(payment, &ctx, run).await,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! One relay at a time: whoever holds an advisory lock of the log's database. The lock lives and dies with a session.
+
+use std::time::Duration;
+
+use shared::log::Position;
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+
+/// The number of the lock among the database's advisory locks.
+const LOCK: i64 = i64::from_be_bytes(*b"hf_relay");
+/// A session that does not answer within this time is lost.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A session of its own that tries for the lock, and keeps it.
+pub(super) struct Candidate {
+    session: PgConnection,
+}
+
+impl Candidate {
+    pub(super) async fn new(database: &PgConnectOptions) -> Result<Self, sqlx::Error> {
+        let options = database.clone().application_name("homefood relay").disable_statement_logging();
+        let session = in_time(PgConnection::connect_with(&options)).await?;
+        Ok(Self { session })
+    }
+
+    /// Takes the lock if nobody holds it.
+    pub(super) async fn try_to_lead(&mut self) -> Result<bool, sqlx::Error> {
+        let taken = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut self.session);
+        in_time(taken).await
+    }
+
+    /// Asks for the head of the log: only a session that lives, and so still holds its lock, can answer.
+    pub(super) async fn head(&mut self) -> Result<Position, sqlx::Error> {
+        let head: i64 =
+            in_time(sqlx::query_scalar("SELECT position FROM log_head").fetch_one(&mut self.session)).await?;
+        Ok(head as Position)
+    }
+
+    /// Lets the next one take over at once instead of when the server notices.
+    pub(super) async fn resign(self) {
+        if let Err(error) = in_time(self.session.close()).await {
+            tracing::debug!(%error, "the relay's session was gone already");
+        }
+    }
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(PATIENCE, answer)
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+}

@@ -1,0 +1,236 @@
+//! The table of dead letters: events that a handler could not take, and what waits behind them.
+
+use std::{collections::HashSet, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use shared::log::{Position, RecordedEvent};
+use sqlx::{PgConnection, PgPool, Row};
+use uuid::Uuid;
+
+use super::projection::FoldError;
+
+/// Where a letter stands while it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LetterStatus {
+    /// It is tried again by itself.
+    Pending,
+    /// It waits for a person.
+    Parked,
+    /// It waits behind an older letter of its aggregate.
+    Blocked,
+}
+
+impl LetterStatus {
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Parked => "PARKED",
+            Self::Blocked => "BLOCKED",
+        }
+    }
+}
+
+/// A letter to be written.
+#[derive(Debug, Clone)]
+pub struct NewLetter {
+    /// The event.
+    pub event: Arc<RecordedEvent>,
+    /// The error and when it first came; none if the event only waits behind another.
+    pub failure: Option<(FoldError, DateTime<Utc>)>,
+}
+
+/// When and how often letters are tried again.
+#[derive(Debug, Clone, Copy)]
+pub struct LetterPolicy {
+    /// The wait before the first retry; it doubles with each.
+    pub delay: chrono::Duration,
+    /// Retries before a person has to look.
+    pub retries_max: i32,
+}
+
+impl LetterPolicy {
+    /// When a letter that was retried `retry_count` times is tried again; none once it is parked.
+    pub fn next_retry(&self, retry_count: i32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        (retry_count < self.retries_max)
+            .then(|| now + self.delay * 2_i32.saturating_pow(retry_count.clamp(0, 20) as u32))
+    }
+}
+
+/// The oldest open letter of an aggregate: what its whole queue waits for.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// The aggregate that is set aside.
+    pub aggregate_id: Uuid,
+    /// Whether it is time to try its queue.
+    pub due: bool,
+}
+
+/// The oldest open letter of every aggregate that the handler has set aside.
+pub async fn heads(db: &PgPool, queue: &str, now: DateTime<Utc>) -> Result<Vec<Head>, sqlx::Error> {
+    let rows = sqlx::query(
+        "
+        SELECT DISTINCT ON (aggregate_id)
+               aggregate_id, status = 'BLOCKED' OR (status = 'PENDING' AND next_retry_at <= $2) AS due
+        FROM dead_letters
+        WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED')
+        ORDER BY aggregate_id, position
+        ",
+    )
+    .bind(queue)
+    .bind(now)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|row| Ok(Head { aggregate_id: row.try_get("aggregate_id")?, due: row.try_get("due")? })).collect()
+}
+
+/// The aggregates that the handler has set aside.
+pub async fn blocked(db: &PgPool, queue: &str) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let ids = sqlx::query_scalar(
+        "SELECT DISTINCT aggregate_id FROM dead_letters
+         WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED')",
+    );
+    Ok(ids.bind(queue).fetch_all(db).await?.into_iter().collect())
+}
+
+/// An open letter of an aggregate's queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenLetter {
+    /// The event's position.
+    pub position: Position,
+    /// The event's place in its stream.
+    pub sequence: u64,
+    /// How often it was retried.
+    pub retry_count: i32,
+}
+
+/// The oldest letters of an aggregate's queue, in order.
+pub async fn open_of(db: &PgPool, queue: &str, aggregate_id: Uuid, limit: i64) -> Result<Vec<OpenLetter>, sqlx::Error> {
+    let rows = sqlx::query(
+        "
+        SELECT position, sequence, retry_count
+        FROM dead_letters
+        WHERE queue_name = $1 AND aggregate_id = $2 AND status IN ('PENDING', 'PARKED', 'BLOCKED')
+        ORDER BY position
+        LIMIT $3
+        ",
+    )
+    .bind(queue)
+    .bind(aggregate_id)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    let letter = |row: &sqlx::postgres::PgRow| {
+        Ok(OpenLetter {
+            position: row.try_get::<i64, _>("position")? as Position,
+            sequence: row.try_get::<i64, _>("sequence")? as u64,
+            retry_count: row.try_get("retry_count")?,
+        })
+    };
+    rows.iter().map(letter).collect()
+}
+
+/// Writes letters in the batch's transaction.
+pub async fn insert(
+    tx: &mut PgConnection,
+    queue: &str,
+    letters: &[NewLetter],
+    policy: &LetterPolicy,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    for letter in letters {
+        let event = &letter.event;
+        let (status, message, traceback, first) = match &letter.failure {
+            Some((error, first)) if policy.retries_max > 0 => {
+                (LetterStatus::Pending, error.to_string(), format!("{error:?}"), *first)
+            }
+            Some((error, first)) => (LetterStatus::Parked, error.to_string(), format!("{error:?}"), *first),
+            None => (LetterStatus::Blocked, "waits behind an older letter".to_owned(), String::new(), now),
+        };
+        let next_retry_at = policy.next_retry(0, now).filter(|_| status == LetterStatus::Pending);
+        sqlx::query(
+            "
+            INSERT INTO dead_letters (id, queue_name, handler, message_type, payload, position, aggregate_type,
+                aggregate_id, sequence, status, error_message, error_traceback, max_retries, next_retry_at,
+                first_failed_at, last_failed_at)
+            VALUES ($1, $2, $2, $3, $4::json, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+            ",
+        )
+        .bind(letter_id(queue, event.event_id))
+        .bind(queue)
+        .bind(event.event_type.as_ref())
+        .bind(event.payload.as_ref())
+        .bind(event.position as i64)
+        .bind(event.aggregate_type.as_str())
+        .bind(event.aggregate_id)
+        .bind(event.sequence as i64)
+        .bind(status.as_str())
+        .bind(message)
+        .bind(traceback)
+        .bind(policy.retries_max)
+        .bind(next_retry_at)
+        .bind(first)
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The letters up to `through` were taken; the aggregate's rows say so from this transaction on.
+pub async fn mark_redriven(
+    tx: &mut PgConnection,
+    queue: &str,
+    aggregate_id: Uuid,
+    through: Position,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "
+        UPDATE dead_letters
+        SET status = 'REDRIVEN', next_retry_at = NULL, redrives = redrives + 1
+        WHERE queue_name = $1 AND aggregate_id = $2 AND position <= $3 AND status IN ('PENDING', 'PARKED', 'BLOCKED')
+        ",
+    )
+    .bind(queue)
+    .bind(aggregate_id)
+    .bind(through as i64)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The letter failed again: it is tried later, or parked when `next_retry_at` is none. Its copy is published anew.
+pub async fn mark_failed(
+    tx: &mut PgConnection,
+    queue: &str,
+    letter: OpenLetter,
+    error: &FoldError,
+    next_retry_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let status = if next_retry_at.is_some() { LetterStatus::Pending } else { LetterStatus::Parked };
+    sqlx::query(
+        "
+        UPDATE dead_letters
+        SET status = $3, error_message = $4, error_traceback = $5, retry_count = $6, next_retry_at = $7,
+            last_failed_at = $8, published_at = NULL
+        WHERE queue_name = $1 AND position = $2
+        ",
+    )
+    .bind(queue)
+    .bind(letter.position as i64)
+    .bind(status.as_str())
+    .bind(error.to_string())
+    .bind(format!("{error:?}"))
+    .bind(letter.retry_count)
+    .bind(next_retry_at)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// One letter per queue and event, however often it is written.
+fn letter_id(queue: &str, event_id: Uuid) -> Uuid {
+    Uuid::new_v5(&event_id, queue.as_bytes())
+}

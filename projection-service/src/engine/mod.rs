@@ -1,0 +1,23 @@
+//! The engine: takes a batch of events, loads the rows they touch, folds in memory, writes rows and checkpoint in one
+//! transaction. Once for all projections.
+
+mod checkpoints;
+mod dead_letters;
+mod failpoints;
+mod fold;
+mod letter_stream;
+mod owner;
+mod positions;
+mod projection;
+mod retry;
+mod rows;
+mod runner;
+#[cfg(test)]
+mod tests;
+
+pub use dead_letters::LetterPolicy;
+pub use failpoints::Failpoints;
+pub use fold::Fold;
+pub use positions::{Lagging, Positions};
+pub use projection::{Changes, FoldError, Keys, Projection, ReadModel, to_json};
+pub use runner::{EngineSettings, InPlaceRetry, Runner, RunnerParts};

@@ -1,0 +1,249 @@
+//! The owner of a projection: the batches it folds, one after another, each in one transaction.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use shared::{
+    log::{Position, RecordedEvent},
+    runtime::metrics,
+};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{
+    checkpoints::{self, Claim},
+    dead_letters::{self, NewLetter},
+    fold::Fold,
+    projection::{FoldError, ReadModel},
+    rows::RowCache,
+    runner::{RunnerParts, Stopped},
+};
+
+/// Read models can be folded again from the log, so a commit need not wait for the disk: rows and checkpoint are lost
+/// together or not at all.
+pub(super) const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = off";
+
+/// Folds one projection while it holds the lease.
+pub(super) struct Owner<'a, P: ReadModel> {
+    pub(super) parts: &'a RunnerParts,
+    pub(super) claim: Claim,
+    pub(super) cache: RowCache<P::Key, P::Row>,
+    /// Aggregates with open letters; their events go behind those.
+    pub(super) blocked: HashSet<Uuid>,
+    pub(super) on_commit: &'a (dyn Fn(P::Written) + Send + Sync),
+    copies_missing: bool,
+}
+
+/// An aggregate whose next event was refused in this batch, with what comes after that.
+struct Failing {
+    error: FoldError,
+    since: DateTime<Utc>,
+    events: VecDeque<Arc<RecordedEvent>>,
+}
+
+impl<'a, P: ReadModel> Owner<'a, P> {
+    pub(super) fn new(parts: &'a RunnerParts, claim: Claim, on_commit: &'a (dyn Fn(P::Written) + Send + Sync)) -> Self {
+        let cache = RowCache::new(parts.settings.rows_max);
+        Self { parts, claim, cache, blocked: HashSet::new(), on_commit, copies_missing: true }
+    }
+
+    /// Folds what comes; ends only with an error.
+    pub(super) async fn fold(&mut self) -> Result<(), Stopped> {
+        self.blocked = dead_letters::blocked(&self.parts.db, P::NAME).await?;
+        let settings = self.parts.settings;
+        let mut letters_due = Instant::now();
+        loop {
+            if Instant::now() >= letters_due {
+                self.look_after_letters().await?;
+                letters_due = Instant::now() + settings.letters_poll;
+            }
+            let events = self.parts.feed.read_after(self.claim.position, settings.batch_max);
+            match tokio::time::timeout_at(letters_due, events).await {
+                Ok(events) => self.take_batch(&in_step(self.claim.position, &events?)?).await?,
+                // Nothing came, but the letters are due.
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn take_batch(&mut self, events: &[Arc<RecordedEvent>]) -> Result<(), Stopped> {
+        let touching: Vec<_> = events.iter().filter(|event| !P::keys(event).is_empty()).collect();
+        let mut fold = Fold::<P>::new(self.load(touching.iter().map(|event| event.as_ref())).await?);
+        let letters = self.fold_batch(&mut fold, &touching).await;
+        let to = events.last().map_or(self.claim.position, |event| event.position);
+        self.commit(fold, to, &letters).await?;
+        self.report(events);
+        Ok(())
+    }
+
+    /// Folds in order; what is refused, and what comes after it in its aggregate, ends up as letters.
+    async fn fold_batch(&mut self, fold: &mut Fold<P>, events: &[&Arc<RecordedEvent>]) -> Vec<NewLetter> {
+        let mut letters = Vec::new();
+        let mut failing = BTreeMap::<Uuid, Failing>::new();
+        for event in events.iter().copied() {
+            let id = event.aggregate_id;
+            if self.blocked.contains(&id) {
+                letters.push(NewLetter { event: event.clone(), failure: None });
+            } else if let Some(failing) = failing.get_mut(&id) {
+                failing.events.push_back(event.clone());
+            } else if let Err(error) = self.take(fold, event) {
+                let events = VecDeque::from([event.clone()]);
+                failing.insert(id, Failing { error, since: self.parts.clock.now(), events });
+            }
+        }
+        self.retry_in_place(fold, &mut failing).await;
+        for (_, Failing { error, since, events }) in failing {
+            let mut failure = Some((error, since));
+            letters.extend(events.into_iter().map(|event| NewLetter { event, failure: failure.take() }));
+        }
+        letters
+    }
+
+    /// All that failed in one batch wait together, so that many poisoned aggregates cost no more time than one.
+    async fn retry_in_place(&self, fold: &mut Fold<P>, failing: &mut BTreeMap<Uuid, Failing>) {
+        for attempt in 2..=self.parts.settings.retry.attempts {
+            if failing.is_empty() {
+                return;
+            }
+            tokio::time::sleep(self.parts.settings.retry.wait_before(attempt)).await;
+            tracing::info!(
+                event = "retry_attempt",
+                projection = P::NAME,
+                attempt,
+                aggregates = failing.len(),
+                "folding again"
+            );
+            failing.retain(|_, failing| {
+                while let Some(event) = failing.events.front() {
+                    if let Err(error) = self.take(fold, event) {
+                        failing.error = error;
+                        return true;
+                    }
+                    failing.events.pop_front();
+                }
+                false
+            });
+        }
+    }
+
+    pub(super) fn take(&self, fold: &mut Fold<P>, event: &RecordedEvent) -> Result<(), FoldError> {
+        if self.parts.failpoints.refuses(P::NAME, event.aggregate_id) {
+            return Err(FoldError::Failpoint);
+        }
+        fold.take(event)
+    }
+
+    /// The rows that the events touch: from memory what is there, the rest in one statement.
+    pub(super) async fn load(
+        &mut self,
+        events: impl Iterator<Item = &RecordedEvent>,
+    ) -> Result<HashMap<P::Key, Option<P::Row>>, Stopped> {
+        let mut rows = HashMap::new();
+        let mut missing = Vec::new();
+        for event in events {
+            for key in P::keys(event) {
+                if rows.contains_key(&key) {
+                    continue;
+                }
+                let cached = self.cache.take(&key);
+                if cached.is_none() && P::may_exist(event) {
+                    missing.push(key);
+                }
+                rows.insert(key, cached);
+            }
+        }
+        if !missing.is_empty() {
+            let loaded = P::load(&self.parts.db, &missing).await?;
+            rows.extend(loaded.into_iter().map(|(key, row)| (key, Some(row))));
+        }
+        Ok(rows)
+    }
+
+    /// Rows, letters and checkpoint in one transaction. The checkpoint is moved first: it locks out, or is locked out
+    /// by, another owner before anything is written.
+    async fn commit(&mut self, fold: Fold<P>, to: Position, letters: &[NewLetter]) -> Result<(), Stopped> {
+        let RunnerParts { db, settings, clock, .. } = self.parts;
+        let changes = fold.changes();
+        let mut tx = db.begin_with(BEGIN).await?;
+        if !checkpoints::advance(&mut tx, P::NAME, self.claim, to, settings.lease).await? {
+            return Err(Stopped::LeaseLost);
+        }
+        let written = if changes.is_empty() { P::Written::default() } else { P::store(&mut tx, &changes).await? };
+        dead_letters::insert(&mut tx, P::NAME, letters, &settings.letters, clock.now()).await?;
+        tx.commit().await?;
+        self.committed(fold, to, written);
+        for letter in letters {
+            self.blocked.insert(letter.event.aggregate_id);
+            if let Some((error, _)) = &letter.failure {
+                alarm(P::NAME, &letter.event, error);
+            }
+        }
+        self.copies_missing |= !letters.is_empty();
+        Ok(())
+    }
+
+    pub(super) fn committed(&mut self, fold: Fold<P>, to: Position, written: P::Written) {
+        self.claim.position = to;
+        for (key, row) in fold.into_rows() {
+            if let Some(mut row) = row {
+                P::settle(&mut row);
+                self.cache.put(key, row);
+            }
+        }
+        self.parts.positions.reached(P::NAME, to);
+        (self.on_commit)(written);
+    }
+
+    async fn look_after_letters(&mut self) -> Result<(), Stopped> {
+        if !self.blocked.is_empty() {
+            self.retry_letters().await?;
+            self.copies_missing = true;
+        }
+        let RunnerParts { db, feed, jetstream: Some(jetstream), .. } = self.parts else { return Ok(()) };
+        if self.copies_missing {
+            match super::letter_stream::publish_missing(db, feed.reader(), jetstream, P::NAME).await {
+                Ok(published) => self.copies_missing = published > 0,
+                Err(error) => tracing::warn!(projection = P::NAME, %error, "dead letters cannot be copied to NATS yet"),
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self, events: &[Arc<RecordedEvent>]) {
+        let RunnerParts { metrics, feed, .. } = self.parts;
+        let label = metrics::Projection { projection: P::NAME };
+        let lag = feed.head().saturating_sub(self.claim.position);
+        metrics.projection_position.get_or_create(&label).set(self.claim.position as i64);
+        metrics.projection_lag_events.get_or_create(&label).set(lag as i64);
+        metrics.projection_batch_size.get_or_create(&label).observe(events.len() as f64);
+        let age = match events.last() {
+            Some(last) if lag > 0 => (Utc::now() - last.recorded_at).as_seconds_f64().max(0.0),
+            _ => 0.0,
+        };
+        metrics.projection_lag_seconds.get_or_create(&label).set(age);
+    }
+}
+
+/// The events that follow `position` without a hole.
+fn in_step(position: Position, events: &[Arc<RecordedEvent>]) -> Result<Vec<Arc<RecordedEvent>>, Stopped> {
+    let joining = events.iter().zip(position + 1..).take_while(|(event, expected)| event.position == *expected);
+    let events: Vec<_> = joining.map(|(event, _)| event.clone()).collect();
+    if events.is_empty() { Err(Stopped::Gap(position + 1)) } else { Ok(events) }
+}
+
+/// Someone must look.
+pub(super) fn alarm(queue: &str, event: &RecordedEvent, error: &FoldError) {
+    tracing::error!(
+        event = "dead_letter_queued",
+        handler = queue,
+        position = event.position,
+        aggregate.id = %event.aggregate_id,
+        %error,
+        "set aside {} at position {}; later events of its aggregate wait behind it",
+        event.event_type,
+        event.position,
+    );
+}

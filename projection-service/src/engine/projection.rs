@@ -1,0 +1,103 @@
+//! What a projection is: a pure fold, and beside it how its rows are read and written in bulk.
+
+use std::{collections::HashMap, fmt::Debug, future::Future, hash::Hash};
+
+use shared::{
+    domain::{DecodeError, DomainEvent},
+    log::RecordedEvent,
+};
+use smallvec::SmallVec;
+use sqlx::{PgConnection, PgPool};
+
+/// The rows that one event touches: nearly always one.
+pub type Keys<K> = SmallVec<[K; 2]>;
+
+/// A pure fold of the log into rows. It reads no table and no clock and calls nobody.
+pub trait Projection: Send + Sync + 'static {
+    /// The stable name, in checkpoints, metrics and dead letters.
+    const NAME: &'static str;
+    /// What a row is found by.
+    type Key: Ord + Hash + Copy + Debug + Send + Sync + 'static;
+    /// What the events of one key add up to.
+    type Row: Clone + PartialEq + Debug + Send + Sync + 'static;
+
+    /// The rows that the event touches; none if the projection does not care. Must not need the payload, so that an
+    /// event that cannot be read still has its place.
+    fn keys(event: &RecordedEvent) -> Keys<Self::Key>;
+
+    /// The row after the event.
+    fn apply(
+        row: Option<Self::Row>,
+        event: &RecordedEvent,
+        domain: &DomainEvent,
+    ) -> Result<Option<Self::Row>, FoldError>;
+
+    /// Whether a row can exist before this event. An event that opens its row saves the engine a look at the table.
+    fn may_exist(_event: &RecordedEvent) -> bool {
+        true
+    }
+
+    /// Takes out of a stored row what only the batch before needed.
+    fn settle(_row: &mut Self::Row) {}
+}
+
+/// Changed rows of one batch, in order of their keys; `None` is a row that is gone.
+pub type Changes<P> = Vec<(<P as Projection>::Key, Option<<P as Projection>::Row>)>;
+
+/// The tables behind a projection. Statements name tables without a schema, so that another search path leads them to
+/// another generation.
+pub trait ReadModel: Projection {
+    /// What others want to know once the batch is committed.
+    type Written: Default + Send;
+
+    /// The rows of these keys that exist.
+    fn load(
+        db: &PgPool,
+        keys: &[Self::Key],
+    ) -> impl Future<Output = Result<HashMap<Self::Key, Self::Row>, sqlx::Error>> + Send;
+
+    /// Writes all changes in the batch's transaction.
+    fn store(
+        tx: &mut PgConnection,
+        changes: &Changes<Self>,
+    ) -> impl Future<Output = Result<Self::Written, sqlx::Error>> + Send
+    where
+        Self: Sized;
+}
+
+/// Why an event could not be taken.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum FoldError {
+    /// The payload cannot be read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The event cannot follow what the row says.
+    #[error("{event_type} cannot follow a row that {found}")]
+    OutOfPlace {
+        /// The event's type.
+        event_type: &'static str,
+        /// What the row says.
+        found: String,
+    },
+    /// Amounts do not add up.
+    #[error("the amounts do not add up: {0}")]
+    Money(#[from] shared::domain::MoneyError),
+    /// A defect of the fold.
+    #[error("the fold panicked: {0}")]
+    Panicked(String),
+    /// Provoked by a failpoint.
+    #[error("a failpoint refuses this aggregate")]
+    Failpoint,
+}
+
+impl FoldError {
+    /// `event` cannot follow a row that `found`.
+    pub fn out_of_place(event: &DomainEvent, found: impl Into<String>) -> Self {
+        Self::OutOfPlace { event_type: event.type_name(), found: found.into() }
+    }
+}
+
+/// A document as it is stored. As text, since binding JSON would have Postgres parse it twice.
+pub fn to_json<T: serde::Serialize>(document: &T) -> Result<String, sqlx::Error> {
+    serde_json::to_string(document).map_err(|error| sqlx::Error::Encode(error.into()))
+}

@@ -1,0 +1,189 @@
+//! The fold: which event tells whom what.
+
+use shared::{
+    domain::{
+        AggregateType, DomainEvent, OrderId,
+        order::{CancelReason, OrderCancelled, OrderEvent, OrderStatus},
+    },
+    log::RecordedEvent,
+};
+use smallvec::smallvec;
+
+use super::row::{EntryKind, FeedOrder, NewEntry, Notification, NotificationKind, OrderStatusUpdate, Recipient};
+use crate::engine::{FoldError, Keys, Projection};
+
+/// The projection of feeds.
+#[derive(Debug)]
+pub struct Feed;
+
+impl Projection for Feed {
+    const NAME: &'static str = crate::projections::FEED;
+    type Key = OrderId;
+    type Row = FeedOrder;
+
+    fn keys(event: &RecordedEvent) -> Keys<OrderId> {
+        match event.aggregate_type {
+            AggregateType::Order => smallvec![OrderId(event.aggregate_id)],
+            AggregateType::Payment => smallvec![],
+        }
+    }
+
+    fn may_exist(event: &RecordedEvent) -> bool {
+        event.sequence > 1
+    }
+
+    fn apply(
+        row: Option<FeedOrder>,
+        event: &RecordedEvent,
+        domain: &DomainEvent,
+    ) -> Result<Option<FeedOrder>, FoldError> {
+        let DomainEvent::Order(order_event) = domain else { return Ok(row) };
+        match (row, order_event) {
+            (None, OrderEvent::OrderCreated(created)) => Ok(Some(FeedOrder {
+                order_id: OrderId(event.aggregate_id),
+                customer_id: created.customer_id,
+                producer_id: created.producer_id,
+                status: OrderStatus::WaitingForPayment,
+                version: event.sequence,
+                entries: Vec::new(),
+            })),
+            (None, _) => Err(FoldError::out_of_place(domain, "does not exist")),
+            (Some(row), OrderEvent::OrderCreated(_)) => {
+                Err(FoldError::out_of_place(domain, format!("is at version {}", row.version)))
+            }
+            (Some(row), _) if event.sequence <= row.version => {
+                Err(FoldError::out_of_place(domain, format!("is at version {}", row.version)))
+            }
+            (Some(mut row), order_event) => {
+                row.version = event.sequence;
+                row.take(event, order_event);
+                Ok(Some(row))
+            }
+        }
+    }
+
+    fn settle(row: &mut FeedOrder) {
+        row.entries = Vec::new();
+    }
+}
+
+impl FeedOrder {
+    fn take(&mut self, event: &RecordedEvent, order_event: &OrderEvent) {
+        use NotificationKind as Kind;
+        match order_event {
+            // Handled where rows are born; the customer is told by the answer.
+            OrderEvent::OrderCreated(_) => {}
+            // The customer is doing this right now.
+            OrderEvent::OrderPaymentRequested(_) => {}
+            OrderEvent::OrderPaymentAttemptFailed(_) => {
+                self.tell_customer(
+                    event,
+                    Kind::PaymentFailed,
+                    "Payment failed",
+                    "The payment did not go through. You can try again.",
+                );
+            }
+            OrderEvent::OrderPaid(_) => {
+                self.moved(event, OrderStatus::Paid, None);
+                self.tell_producer(event, Kind::NewOrder, "New order", "A paid order waits for you to accept it.");
+            }
+            OrderEvent::OrderAccepted(_) => self.moved(event, OrderStatus::Accepted, None),
+            // Shown with the order; not worth an interruption.
+            OrderEvent::OrderEtaChanged(_) => {}
+            OrderEvent::OrderPreparationStarted(_) => self.moved(event, OrderStatus::Preparing, None),
+            OrderEvent::OrderReady(_) => {
+                self.moved(event, OrderStatus::Ready, None);
+                self.tell_customer(event, Kind::OrderReady, "Your order is ready", "The meal is cooked.");
+            }
+            OrderEvent::OrderDispatched(_) => self.moved(event, OrderStatus::OutForDelivery, None),
+            OrderEvent::OrderDelivered(_) => {
+                self.moved(event, OrderStatus::Delivered, None);
+                self.tell_customer(event, Kind::OrderDelivered, "Order delivered", "Enjoy your meal!");
+            }
+            OrderEvent::OrderCompleted(_) => self.moved(event, OrderStatus::Completed, None),
+            OrderEvent::OrderCancelled(cancelled) => self.called_off(event, cancelled),
+            // The customer is told when the money arrives.
+            OrderEvent::OrderRefundAuthorized(_) | OrderEvent::OrderRefundFailed(_) => {}
+            OrderEvent::OrderRefundSettled(_) => {
+                self.tell_customer(
+                    event,
+                    Kind::RefundSettled,
+                    "Refund",
+                    "The money for your order is on its way back.",
+                );
+            }
+            OrderEvent::OrderPayoutReleased(_) => {
+                self.tell_producer(event, Kind::PayoutReleased, "Payout", "Your share of an order was released.");
+            }
+            OrderEvent::OrderRated(_) => {}
+        }
+    }
+
+    fn called_off(&mut self, event: &RecordedEvent, cancelled: &OrderCancelled) {
+        let was_paid = self.status != OrderStatus::WaitingForPayment;
+        let reason = reason_name(cancelled.reason_code);
+        self.moved(event, OrderStatus::Cancelled, Some(reason));
+        let body = cancelled.reason_text.as_deref().unwrap_or("The order was cancelled.");
+        self.tell_customer(event, NotificationKind::OrderCancelled, "Order cancelled", body);
+        if was_paid {
+            self.tell_producer(event, NotificationKind::OrderCancelled, "Order cancelled", body);
+        }
+    }
+
+    /// Tells both parties. A kitchen hears of an order from its payment on.
+    fn moved(&mut self, event: &RecordedEvent, status: OrderStatus, reason: Option<&str>) {
+        let previous_status = std::mem::replace(&mut self.status, status);
+        let update = OrderStatusUpdate {
+            order_id: self.order_id,
+            status,
+            previous_status,
+            version: event.sequence,
+            occurred_at: event.occurred_at,
+            reason: reason.map(str::to_owned),
+        };
+        let unpaid_end = previous_status == OrderStatus::WaitingForPayment && status == OrderStatus::Cancelled;
+        self.tell(event, Recipient::User(self.customer_id), EntryKind::OrderStatusUpdate(update.clone()));
+        if !unpaid_end {
+            self.tell(event, Recipient::Producer(self.producer_id), EntryKind::OrderStatusUpdate(update));
+        }
+    }
+
+    fn tell_customer(&mut self, event: &RecordedEvent, kind: NotificationKind, title: &str, body: &str) {
+        self.notify(event, Recipient::User(self.customer_id), kind, title, body);
+    }
+
+    fn tell_producer(&mut self, event: &RecordedEvent, kind: NotificationKind, title: &str, body: &str) {
+        self.notify(event, Recipient::Producer(self.producer_id), kind, title, body);
+    }
+
+    fn notify(&mut self, event: &RecordedEvent, to: Recipient, kind: NotificationKind, title: &str, body: &str) {
+        let order_id = Some(self.order_id);
+        let notification = Notification { kind, title: title.to_owned(), body: body.to_owned(), order_id };
+        self.tell(event, to, EntryKind::Notification(notification));
+    }
+
+    fn tell(&mut self, event: &RecordedEvent, recipient: Recipient, kind: EntryKind) {
+        self.entries.push(NewEntry {
+            recipient,
+            kind,
+            position: event.position,
+            occurred_at: event.occurred_at,
+            recorded_at: event.recorded_at,
+        });
+    }
+}
+
+/// The stable name of a reason, as in the API.
+fn reason_name(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::CustomerRequest => "CUSTOMER_REQUEST",
+        CancelReason::ProducerRejected => "PRODUCER_REJECTED",
+        CancelReason::ProducerTimeout => "PRODUCER_TIMEOUT",
+        CancelReason::ProducerCancelled => "PRODUCER_CANCELLED",
+        CancelReason::PaymentTimeout => "PAYMENT_TIMEOUT",
+        CancelReason::PaymentFailed => "PAYMENT_FAILED",
+        CancelReason::Admin => "ADMIN",
+        CancelReason::Dispute => "DISPUTE",
+        CancelReason::DishUnavailable => "DISH_UNAVAILABLE",
+    }
+}

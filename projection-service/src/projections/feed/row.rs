@@ -1,0 +1,146 @@
+//! The feed's row per order, and the entries that come out of it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use shared::{
+    domain::{OrderId, ProducerId, UserId, order::OrderStatus},
+    log::Position,
+};
+use utoipa::ToSchema;
+
+/// What the feed knows of an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeedOrder {
+    /// The order.
+    pub order_id: OrderId,
+    /// Who ordered.
+    pub customer_id: UserId,
+    /// Who cooks.
+    pub producer_id: ProducerId,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// The version of its stream.
+    pub version: u64,
+    /// What this batch has to tell; given out when the batch is stored, and then gone.
+    #[serde(skip)]
+    pub entries: Vec<NewEntry>,
+}
+
+/// Whom to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recipient {
+    /// A person.
+    User(UserId),
+    /// Whoever owns the kitchen.
+    Producer(ProducerId),
+}
+
+/// An entry that has no id yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEntry {
+    /// Whom to tell.
+    pub recipient: Recipient,
+    /// What.
+    pub kind: EntryKind,
+    /// The event it comes from.
+    pub position: Position,
+    /// When that happened.
+    pub occurred_at: DateTime<Utc>,
+    /// When that was committed.
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// What an entry says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EntryKind {
+    /// An order moved on.
+    OrderStatusUpdate(OrderStatusUpdate),
+    /// Something to show to a person.
+    Notification(Notification),
+}
+
+impl EntryKind {
+    /// The message type on the socket.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::OrderStatusUpdate(_) => "order_status_update",
+            Self::Notification(_) => "notification",
+        }
+    }
+}
+
+/// An order moved on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OrderStatusUpdate {
+    /// The order.
+    pub order_id: OrderId,
+    /// Where it stands now.
+    pub status: OrderStatus,
+    /// Where it stood before.
+    pub previous_status: OrderStatus,
+    /// The version of the order.
+    pub version: u64,
+    /// When.
+    pub occurred_at: DateTime<Utc>,
+    /// Why, when it was called off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<String>,
+}
+
+/// Something to show to a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Notification {
+    /// What it is about, for machines.
+    pub kind: NotificationKind,
+    /// One line.
+    pub title: String,
+    /// A sentence.
+    pub body: String,
+    /// The order it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub order_id: Option<OrderId>,
+}
+
+/// What a notification is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationKind {
+    /// A cook has a paid order to take on.
+    NewOrder,
+    /// An attempt to pay came to nothing.
+    PaymentFailed,
+    /// The meal waits to be fetched or brought.
+    OrderReady,
+    /// The meal was handed over.
+    OrderDelivered,
+    /// The order was called off.
+    OrderCancelled,
+    /// Money came back.
+    RefundSettled,
+    /// The cook's share was released.
+    PayoutReleased,
+}
+
+/// An entry of a user's feed. Goes over NATS to the instances that hold the user's sockets.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FeedEntry {
+    /// 1, 2, 3, … per user.
+    pub id: i64,
+    /// The message type on the socket.
+    pub kind: String,
+    /// The message's data, as it is stored.
+    pub data: Box<RawValue>,
+    /// When its event was committed; unknown for entries read from the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_at: Option<DateTime<Utc>>,
+}
+
+impl FeedEntry {
+    /// The message on the socket.
+    pub fn to_frame(&self) -> String {
+        format!(r#"{{"type":"{}","id":{},"data":{}}}"#, self.kind, self.id, self.data.get())
+    }
+}

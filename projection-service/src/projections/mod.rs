@@ -1,0 +1,17 @@
+//! The read models, one folder each: row, fold, queries, tests.
+
+pub mod feed;
+pub mod orders;
+pub mod payments;
+
+#[cfg(test)]
+pub(crate) mod samples;
+
+/// Every projection's name.
+pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, FEED];
+/// The name of the orders.
+pub const ORDERS: &str = "orders";
+/// The name of the payments.
+pub const PAYMENTS: &str = "payments";
+/// The name of the feed.
+pub const FEED: &str = "feed";

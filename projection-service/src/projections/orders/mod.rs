@@ -1,0 +1,14 @@
+//! Orders as the API shows them: one document per order, folded from that order's own stream alone. So the stream's
+//! version names the document, and is its ETag; how the bank sees a payment is said by the payments.
+
+mod fold;
+mod queries;
+mod row;
+#[cfg(test)]
+mod tests;
+
+pub use fold::Orders;
+pub use queries::{OrderFilter, PageStart, active_by_status, find, list, read_doc};
+pub use row::{
+    AttemptStatus, CancellationRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow, RefundStatus,
+};

@@ -1,0 +1,39 @@
+//! What is asked of payments.
+
+use shared::domain::{PaymentId, ProducerId, UserId};
+use sqlx::{PgPool, Row, types::Json};
+
+use super::row::PaymentRow;
+
+/// A payment and the parties of its order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnedPayment {
+    /// The payment.
+    pub payment: PaymentRow,
+    /// Who ordered; unknown for a gift, and until the order is folded too.
+    pub customer_id: Option<UserId>,
+    /// Who cooks.
+    pub producer_id: Option<ProducerId>,
+}
+
+/// One payment, with the parties that its order names.
+pub async fn find(db: &PgPool, id: PaymentId) -> Result<Option<OwnedPayment>, sqlx::Error> {
+    let row = sqlx::query(
+        "
+        SELECT p.doc, o.customer_id, o.producer_id
+        FROM payments p
+        LEFT JOIN orders o ON o.id = p.order_id
+        WHERE p.id = $1
+        ",
+    )
+    .bind(id.0)
+    .fetch_optional(db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let Json(payment) = row.try_get("doc")?;
+    Ok(Some(OwnedPayment {
+        payment,
+        customer_id: row.try_get::<Option<_>, _>("customer_id")?.map(UserId),
+        producer_id: row.try_get::<Option<_>, _>("producer_id")?.map(ProducerId),
+    }))
+}

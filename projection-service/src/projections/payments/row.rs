@@ -1,0 +1,149 @@
+//! Everything that is known of one payment attempt.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use shared::{
+    domain::{
+        Money, OrderId, PaymentId, RefundId,
+        payment::{
+            CaptureMode, FailureReason, PaymentInitiated, PaymentRefundSource, PaymentStatus, Provider, Purpose,
+            UnappliedCause,
+        },
+    },
+    log::RecordedEvent,
+};
+use utoipa::ToSchema;
+
+/// One payment attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are those of the events")]
+pub struct PaymentRow {
+    pub id: PaymentId,
+    pub purpose: Purpose,
+    pub amount: Money,
+    pub provider: Provider,
+    pub capture_mode: CaptureMode,
+    pub status: PaymentStatus,
+    pub payment_url: Option<String>,
+    pub return_url: String,
+    pub provider_order_ref: String,
+    pub provider_payment_id: Option<String>,
+    pub expires_at: DateTime<Utc>,
+    pub capture_before: Option<DateTime<Utc>>,
+    pub captured_amount: Option<Money>,
+    pub refunded_amount: Money,
+    pub refunds: Vec<PaymentRefundRow>,
+    pub failure: Option<PaymentFailureRow>,
+    pub used: PaymentUse,
+    pub unapplied_cause: Option<UnappliedCause>,
+    /// The money came after we had given the attempt up.
+    pub late: bool,
+    /// The provider contradicted what was asked; a person has to look.
+    pub integrity_hold: bool,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub version: u64,
+}
+
+impl PaymentRow {
+    /// The row of an attempt that was just made.
+    pub(super) fn new(event: &RecordedEvent, initiated: &PaymentInitiated) -> Self {
+        Self {
+            id: PaymentId(event.aggregate_id),
+            purpose: initiated.purpose,
+            amount: initiated.amount,
+            provider: initiated.provider,
+            capture_mode: initiated.capture_mode,
+            status: PaymentStatus::Initiated,
+            payment_url: None,
+            return_url: initiated.return_url.clone(),
+            provider_order_ref: initiated.provider_order_ref.clone(),
+            provider_payment_id: None,
+            expires_at: initiated.expires_at,
+            capture_before: None,
+            captured_amount: None,
+            refunded_amount: Money::zero(initiated.amount.currency()),
+            refunds: Vec::new(),
+            failure: None,
+            used: PaymentUse::Open,
+            unapplied_cause: None,
+            late: false,
+            integrity_hold: false,
+            created_at: event.occurred_at,
+            updated_at: event.occurred_at,
+            version: event.sequence,
+        }
+    }
+
+    /// The order it pays, if it pays one.
+    pub fn order_id(&self) -> Option<OrderId> {
+        match self.purpose {
+            Purpose::Order { order_id } => Some(order_id),
+            Purpose::Gift { .. } => None,
+        }
+    }
+}
+
+/// What became of the money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PaymentUse {
+    /// Nothing yet.
+    Open,
+    /// It bought what it was for.
+    Applied,
+    /// There was nothing to buy; it goes back.
+    Unapplied,
+}
+
+/// Why an attempt came to nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PaymentFailureRow {
+    /// Why.
+    pub reason: FailureReason,
+    /// The provider's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub provider_error_code: Option<String>,
+    /// Whether the same card may be tried again.
+    pub customer_retryable: bool,
+}
+
+/// Money on its way back through the provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PaymentRefundRow {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// How much.
+    pub amount: Money,
+    /// Who asked.
+    pub source: PaymentRefundSource,
+    /// How far it is.
+    pub status: PaymentRefundStatus,
+    /// When it was asked for.
+    pub requested_at: DateTime<Utc>,
+    /// When it is tried again by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub retry_at: Option<DateTime<Utc>>,
+    /// The provider's code of the last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub code: Option<String>,
+}
+
+/// How far a refund is at the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PaymentRefundStatus {
+    /// Asked for.
+    Requested,
+    /// The provider has it in hand.
+    Submitted,
+    /// The money went back.
+    Succeeded,
+    /// The provider refused.
+    Failed,
+    /// Nobody knows yet.
+    Unknown,
+}

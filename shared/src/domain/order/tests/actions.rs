@@ -1,0 +1,101 @@
+//! What is offered is what would be taken.
+
+use super::*;
+
+fn probe(action: &str) -> OrderCommand {
+    match action {
+        "pay" => OrderCommand::RequestPayment(RequestPayment {
+            order_id: ORDER,
+            provider: None,
+            return_url: String::new(),
+            capture_mode: None,
+            policy: policy(),
+        }),
+        "cancel" => OrderCommand::Cancel { reason_code: None, reason_text: None },
+        "accept" => OrderCommand::Accept { eta_minutes: 5 },
+        "reject" => OrderCommand::Reject { reason_code: RejectReason::Other, comment: None },
+        "start_preparation" => OrderCommand::StartPreparation { note: None },
+        "ready" => OrderCommand::MarkReady { note: None },
+        "dispatch" => OrderCommand::Dispatch { note: None },
+        "deliver" => OrderCommand::MarkDelivered { proof_ref: None, policy: policy() },
+        "complete" => OrderCommand::Complete { policy: policy() },
+        "rate" => OrderCommand::Rate(Rate { rating: 5, per_item: vec![], comment: None, policy: policy() }),
+        "eta" => OrderCommand::AdjustEta { eta_minutes: 5 },
+        other => panic!("unknown action {other}"),
+    }
+}
+
+const ACTIONS: [&str; 11] = [
+    "pay",
+    "cancel",
+    "accept",
+    "reject",
+    "start_preparation",
+    "ready",
+    "dispatch",
+    "deliver",
+    "complete",
+    "rate",
+    "eta",
+];
+
+/// The situation as a read model would know it from the same events.
+fn situation(order: &Order, viewer: Viewer, now: DateTime<Utc>) -> Situation {
+    let placed = order.placed().unwrap();
+    let lost = |attempt: &&Attempt| matches!(attempt.outcome, AttemptOutcome::Failed(reason) if reason != FailureReason::ProviderUnavailable);
+    Situation {
+        status: placed.status(),
+        viewer,
+        delivery_type: placed.terms.delivery_type,
+        is_payable: placed.terms.amount_due.is_positive(),
+        has_active_attempt: order.active_payment().is_some(),
+        attempts_lost: order.attempts().iter().filter(lost).count(),
+        attempts_opened: order.attempts().len(),
+        payment_deadline: placed.terms.payment_deadline,
+        accept_deadline: order.accept_deadline(),
+        completed_at: order.payout_due_at().map(|due| due - policy().payout_delay),
+        rated: matches!(placed.stage, Stage::Completed { rated: true, .. }),
+        now,
+        policy: policy(),
+    }
+}
+
+fn histories() -> Vec<Vec<OrderEvent>> {
+    let mut histories = Vec::new();
+    for delivery_type in [DeliveryType::Building, DeliveryType::Pickup, DeliveryType::Address] {
+        for funds in [Funds::Captured, Funds::Authorized] {
+            histories.extend(OrderStatus::ALL.map(|status| history_with(status, funds, delivery_type)));
+        }
+    }
+    let lost = |reason, times| {
+        let each = (1..=times).flat_map(move |no| [requested(no), failed(no, reason)]);
+        std::iter::once(created()).chain(each).collect::<Vec<_>>()
+    };
+    histories.push(vec![created()]);
+    histories.push(vec![created_for(Money::rub(500), Money::rub(0), DeliveryType::Building)]);
+    histories.push(lost(FailureReason::Declined, 4));
+    histories.push(lost(FailureReason::Declined, 5));
+    histories.push(lost(FailureReason::ProviderUnavailable, 19));
+    histories.push(lost(FailureReason::ProviderUnavailable, 20));
+    let rated = OrderRated { rating: 5, per_item: vec![], comment: None };
+    histories.push([history(OrderStatus::Completed), vec![rated.into()]].concat());
+    histories
+}
+
+#[test]
+fn what_is_offered_is_taken_and_what_is_not_offered_is_refused() {
+    let moments = [0, 19, 20, 27, 28, 29, 40, 200, 200 + 30 * 24 * 60, 201 + 30 * 24 * 60].map(minute);
+    for given in histories() {
+        let order = replay(&given);
+        for (viewer, actor) in Viewer::ALL.into_iter().zip([customer(), cook(), admin()]) {
+            for now in moments {
+                let offered = allowed_actions(&situation(&order, viewer, now));
+                for action in ACTIONS {
+                    let taken = order.decide(&Intent { actor: actor.clone(), now, command: probe(action) }).is_ok();
+                    let status = order.status();
+                    assert_eq!(offered.contains(&action), taken, "{viewer:?} {action} from {status:?} at {now}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What a service stands on, whether it runs alone or beside the other one in one process.
+
+use std::sync::Arc;
+
+use super::{Clock, Health, Metrics, SettingsError, SharedSettings, Supervisor};
+use crate::web::{Authenticator, OpaqueKey};
+
+/// The parts that every service needs and that two services in one process share.
+#[derive(Clone)]
+pub struct Platform {
+    /// The settings both services share.
+    pub settings: SharedSettings,
+    /// The time of the business.
+    pub clock: Clock,
+    /// Every metric.
+    pub metrics: Arc<Metrics>,
+    /// How well the process is.
+    pub health: Health,
+    /// Keeps tasks running.
+    pub supervisor: Supervisor,
+    /// Whose tokens are believed.
+    pub authenticator: Authenticator,
+    /// Seals positions and cursors.
+    pub opaque: OpaqueKey,
+}
+
+impl Platform {
+    /// The platform of the program `name`.
+    pub async fn new(name: &str, settings: SharedSettings) -> Result<Self, SettingsError> {
+        let health = Health::new();
+        let authenticator = Authenticator::from_settings(&settings).await?;
+        Ok(Self {
+            clock: Clock::system(),
+            metrics: Metrics::new(name, env!("CARGO_PKG_VERSION")),
+            supervisor: Supervisor::new(health.clone()),
+            opaque: OpaqueKey::new(&settings.token_mac_key()),
+            health,
+            authenticator,
+            settings,
+        })
+    }
+}
