@@ -10,6 +10,7 @@ use shared::{
         Clock, Metrics, Secret,
         postgres::{PoolOptions, connect_pool, migrate},
     },
+    subjects::Names,
 };
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
@@ -49,6 +50,7 @@ pub(crate) fn parts(db: &PgPool) -> RunnerParts {
         feed: LogFeed::new(LogReader::new(db.clone())),
         positions: Positions::new(NAMES),
         jetstream: None,
+        names: Names::default(),
         clock: Clock::system(),
         metrics: Metrics::new("test", "0"),
         failpoints: Failpoints::none(),

@@ -15,7 +15,7 @@ mod runner;
 #[cfg(test)]
 mod tests;
 
-pub use dead_letters::LetterPolicy;
+pub use dead_letters::{LetterCount, LetterPolicy, count_letters, sweep_letters};
 pub use failpoints::Failpoints;
 pub use fold::Fold;
 pub use positions::{Lagging, Positions};

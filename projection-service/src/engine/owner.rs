@@ -202,9 +202,9 @@ impl<'a, P: ReadModel> Owner<'a, P> {
             self.retry_letters().await?;
             self.copies_missing = true;
         }
-        let RunnerParts { db, feed, jetstream: Some(jetstream), .. } = self.parts else { return Ok(()) };
+        let RunnerParts { db, feed, jetstream: Some(jetstream), names, .. } = self.parts else { return Ok(()) };
         if self.copies_missing {
-            match super::letter_stream::publish_missing(db, feed.reader(), jetstream, P::NAME).await {
+            match super::letter_stream::publish_missing(db, feed.reader(), jetstream, names, P::NAME).await {
                 Ok(published) => self.copies_missing = published > 0,
                 Err(error) => tracing::warn!(projection = P::NAME, %error, "dead letters cannot be copied to NATS yet"),
             }

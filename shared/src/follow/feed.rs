@@ -88,11 +88,11 @@ impl LogFeed {
     pub async fn read_after(&self, position: Position, limit: usize) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         let mut head = self.inner.head.subscribe();
         loop {
-            if let Some(events) = self.from_memory(position, limit) {
+            if let Some(events) = self.remembered(position, limit) {
                 return Ok(events);
             }
             if *head.borrow_and_update() > position {
-                let events = self.from_log(position, limit).await?;
+                let events = self.fetched(position, limit).await?;
                 if !events.is_empty() {
                     return Ok(events);
                 }
@@ -102,7 +102,7 @@ impl LogFeed {
         }
     }
 
-    fn from_memory(&self, position: Position, limit: usize) -> Option<Vec<Arc<RecordedEvent>>> {
+    fn remembered(&self, position: Position, limit: usize) -> Option<Vec<Arc<RecordedEvent>>> {
         let recent = self.inner.recent.read();
         let first = recent.front()?.position;
         let next = position + 1;
@@ -114,7 +114,7 @@ impl LogFeed {
         (!events.is_empty()).then_some(events)
     }
 
-    async fn from_log(&self, position: Position, limit: usize) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
+    async fn fetched(&self, position: Position, limit: usize) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         let page = position / PAGE;
         // Only a page that can no longer grow is worth keeping.
         if self.head() < (page + 1) * PAGE {

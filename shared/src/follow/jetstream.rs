@@ -35,21 +35,25 @@ type Trouble = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Clone)]
 pub struct MirrorFollower {
     feed: LogFeed,
-    jetstream: Context,
-    stream: String,
+    mirror: Option<(Context, String)>,
 }
 
 impl MirrorFollower {
-    /// A follower of the stream of that name.
-    pub fn new(feed: LogFeed, jetstream: Context, stream: impl Into<String>) -> Self {
-        Self { feed, jetstream, stream: stream.into() }
+    /// A follower of the stream of that name; without a mirror it looks at the log alone.
+    pub fn new(feed: LogFeed, mirror: Option<(Context, String)>) -> Self {
+        Self { feed, mirror }
     }
 
     /// Runs until `shutdown`: the mirror on one side, the look at the log itself on the other.
     pub async fn run(self, shutdown: CancellationToken) {
         let work = async {
             let head = first_look(&self.feed).await;
-            tokio::join!(self.follow(), watch_log(&self.feed, head));
+            match &self.mirror {
+                Some((jetstream, stream)) => {
+                    tokio::join!(self.follow(jetstream, stream), watch_log(&self.feed, head));
+                }
+                None => watch_log(&self.feed, head).await,
+            }
         };
         tokio::select! {
             () = work => {}
@@ -59,14 +63,14 @@ impl MirrorFollower {
 
     /// Builds the consumer from the feed's head, and again after any trouble: a consumer that survived a lost server
     /// may answer with errors for ever.
-    async fn follow(&self) {
+    async fn follow(&self, jetstream: &Context, stream: &str) {
         let mut pause = BACKOFF.0;
         loop {
             let before = self.feed.head();
-            match self.consume().await {
-                Ok(()) => tracing::debug!(stream = %self.stream, "the mirror's consumer ended"),
+            match self.consume(jetstream, stream).await {
+                Ok(()) => tracing::debug!(stream, "the mirror's consumer ended"),
                 Err(trouble) => {
-                    tracing::debug!(stream = %self.stream, error = %trouble, "the mirror cannot be followed")
+                    tracing::debug!(stream, error = %trouble, "the mirror cannot be followed")
                 }
             }
             pause = if self.feed.head() > before { BACKOFF.0 } else { (pause * 2).min(BACKOFF.1) };
@@ -74,8 +78,8 @@ impl MirrorFollower {
         }
     }
 
-    async fn consume(&self) -> Result<(), Trouble> {
-        let stream = self.jetstream.get_stream_no_info(&self.stream).await?;
+    async fn consume(&self, jetstream: &Context, stream: &str) -> Result<(), Trouble> {
+        let stream = jetstream.get_stream_no_info(stream).await?;
         let consumer = stream.create_consumer(consumer_config(self.feed.head() + 1)).await?;
         let messages = consumer
             .stream()
