@@ -35,7 +35,7 @@ impl ToSchema for ErrorCode {}
 macro_rules! codes {
     ($($name:ident $code:literal $status:ident $title:literal, $cause:literal, $fix:literal, $retry:ident;)*) => {
         /// The kind of a problem, for machines.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum ErrorCode {
             $(#[doc = concat!($title, ": ", $cause)] #[serde(rename = $code)] $name,)*
         }
