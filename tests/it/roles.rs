@@ -114,10 +114,7 @@ async fn the_write_side_cannot_change_history() {
     ] {
         check_denied(&db, statement).await;
     }
-    for statement in [
-        "ALTER TABLE events DISABLE TRIGGER ALL",
-        "CREATE TABLE mine (id int)",
-    ] {
+    for statement in ["ALTER TABLE events DISABLE TRIGGER ALL", "CREATE TABLE mine (id int)"] {
         let error = sqlx::query(statement).execute(&db).await.expect_err(statement);
         let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
         assert_eq!(code.as_deref(), Some("42501"), "{statement}: {error}");
