@@ -244,6 +244,7 @@ async fn an_order_is_placed_and_shown_by_services_under_their_own_roles() {
         feed: log.clone(),
         positions: Positions::new(NAMES),
         jetstream: None,
+        names: shared::subjects::Names::of("roles"),
         clock: Clock::system(),
         metrics: Metrics::new("test", "0"),
         failpoints: Failpoints::none(),

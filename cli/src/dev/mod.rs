@@ -90,8 +90,8 @@ async fn serve(args: &DevArgs, servers: &DevServers, listener: TcpListener) -> R
     if !args.no_demo {
         demo::load(&db).await.context("the demo data cannot be loaded")?;
     }
-    let settings: CommandSettings = parse(args, servers, port, "homefood")?;
-    let read_settings: ProjectionSettings = parse(args, servers, port, "homefood")?;
+    let settings: CommandSettings = parse(args, servers, port, "homefood_command")?;
+    let read_settings: ProjectionSettings = parse(args, servers, port, "homefood_projection")?;
     let platform = Platform::new("homefood", settings.shared.clone()).await?;
     let router = start(&platform, &settings, &read_settings).await?;
     let url = format!("http://localhost:{port}");
