@@ -3,8 +3,11 @@
 
 mod harness;
 
+mod dead_letters;
 mod deadlines;
+mod live;
 mod orders;
 mod payment_races;
+mod reading;
 mod refunds;
 mod roles;
