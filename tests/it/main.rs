@@ -5,9 +5,12 @@ mod harness;
 
 mod dead_letters;
 mod deadlines;
+mod duplicates;
 mod live;
 mod orders;
 mod payment_races;
+mod providers;
 mod reading;
 mod refunds;
+mod replay;
 mod roles;
