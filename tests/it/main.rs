@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod crashes;
 mod dead_letters;
 mod deadlines;
 mod duplicates;

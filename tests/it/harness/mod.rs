@@ -2,6 +2,7 @@
 
 mod audit;
 mod catalogue;
+mod child;
 mod client;
 mod instance;
 mod people;
@@ -13,6 +14,7 @@ mod wait;
 
 pub use audit::Leftovers;
 pub use catalogue::{dish_costing, other_dish, scenario_dish};
+pub use child::ServiceProcess;
 pub use client::{Answer, Client};
 pub use instance::Parts;
 pub use people::{KITCHEN, Person, person};
