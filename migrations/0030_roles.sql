@@ -46,9 +46,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE
     ON orders, payments, feed_orders, feed_heads, feed_entries TO homefood_projection;
 GRANT SELECT, INSERT, UPDATE, DELETE ON projection_checkpoints, ws_tickets, dish_views TO homefood_projection;
 
--- Both sides park what they cannot handle; the read side sweeps away what is settled and old.
-GRANT SELECT, INSERT, UPDATE ON dead_letters TO homefood_command, homefood_projection;
-GRANT DELETE ON dead_letters TO homefood_projection;
+-- Both sides park what they cannot handle.
+GRANT SELECT, INSERT, UPDATE ON dead_letters TO homefood_command;
+GRANT SELECT, INSERT, UPDATE, DELETE ON dead_letters TO homefood_projection;
 
 -- Both sides look whether the database is as new as they are. The table is the migrating tool's own.
 DO $$

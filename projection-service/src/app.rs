@@ -41,6 +41,8 @@ pub struct Connections {
 pub struct ProjectionService {
     /// Its routes.
     pub router: OpenApiRouter,
+    /// What its handlers share.
+    pub state: ReadState,
     /// How far each projection is.
     pub positions: Positions,
     /// Faults on demand, in development.
@@ -103,7 +105,7 @@ impl ProjectionService {
             metrics: Arc::clone(&platform.metrics),
             db,
         });
-        Ok(Self { router: router(state), positions: parts.positions, failpoints: parts.failpoints })
+        Ok(Self { router: router(state.clone()), state, positions: parts.positions, failpoints: parts.failpoints })
     }
 }
 

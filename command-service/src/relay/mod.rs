@@ -131,6 +131,7 @@ impl Relay {
 
     async fn stand_by(&self, candidate: &mut Candidate) -> Result<(), sqlx::Error> {
         while !candidate.try_to_lead().await? {
+            self.status.stands_by();
             tokio::time::sleep(self.options.standby_retry).await;
         }
         Ok(())

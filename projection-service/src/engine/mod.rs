@@ -6,6 +6,8 @@ mod dead_letters;
 mod failpoints;
 mod fold;
 mod letter_stream;
+#[cfg(test)]
+mod mirror_tests;
 mod owner;
 mod positions;
 mod projection;

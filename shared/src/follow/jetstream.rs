@@ -18,6 +18,8 @@ use crate::log::{Position, RecordedEvent};
 
 /// How often the head of the log is compared with what arrived.
 const POLL: Duration = Duration::from_millis(500);
+/// How often it is looked at when there is no mirror to wait for.
+const POLL_ALONE: Duration = Duration::from_millis(50);
 /// Messages per pull, and per offer to the feed.
 const BATCH: usize = 512;
 /// A silent server is noticed after this long.
@@ -52,7 +54,7 @@ impl MirrorFollower {
                 Some((jetstream, stream)) => {
                     tokio::join!(self.follow(jetstream, stream), watch_log(&self.feed, head));
                 }
-                None => watch_log(&self.feed, head).await,
+                None => poll_log(&self.feed).await,
             }
         };
         tokio::select! {
@@ -171,6 +173,20 @@ async fn watch_log(feed: &LogFeed, mut seen: Position) {
         match feed.reader().head().await {
             Ok(head) => seen = head,
             Err(error) => tracing::warn!(%error, "the head of the log cannot be read"),
+        }
+    }
+}
+
+/// Tells the feed of every event, in place of a mirror.
+async fn poll_log(feed: &LogFeed) {
+    loop {
+        tokio::time::sleep(POLL_ALONE).await;
+        match feed.reader().head().await {
+            Ok(head) => feed.note_head(head),
+            Err(error) => {
+                tracing::warn!(%error, "the head of the log cannot be read");
+                tokio::time::sleep(POLL).await;
+            }
         }
     }
 }
