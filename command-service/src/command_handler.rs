@@ -303,7 +303,7 @@ impl<A: EventSourced> CommandHandler<A> {
         };
         let receipt = submission.fingerprint.map(|fingerprint| {
             let (status, data) = answers.success(&after.aggregate, after.at.sequence);
-            ReceiptDraft { fingerprint, status, data }
+            ReceiptDraft { fingerprint, status, data, sequence: after.at.sequence }
         });
         let request = AppendRequest {
             command_id: submission.command_id,
@@ -361,7 +361,7 @@ impl<A: EventSourced> CommandHandler<A> {
                 Some((status, data)) => {
                     let request = AppendRequest {
                         command_id: submission.command_id,
-                        receipt: Some(ReceiptDraft { fingerprint, status, data }),
+                        receipt: Some(ReceiptDraft { fingerprint, status, data, sequence: loaded.at.sequence }),
                         stream: None,
                         timers: Vec::new(),
                         ticket: None,
