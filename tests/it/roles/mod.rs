@@ -1,46 +1,17 @@
 //! Each service can do its work under its own database role, and nothing else.
 
-use std::{
-    ffi::OsString,
-    path::Path,
-    time::{Duration, Instant},
-};
+mod services;
 
-use command_service::{
-    app::{CommandService, Connections},
-    settings::CommandSettings,
-};
 use dev_servers::TestServers;
-use projection_service::{
-    engine::{EngineSettings, Failpoints, Positions, Runner, RunnerParts},
-    projections::{NAMES, feed::Feed, orders::Orders, payments::Payments},
-};
-use serde_json::{Value, json};
-use shared::{
-    domain::{ProducerId, UserId},
-    follow::LogFeed,
-    log::LogReader,
-    runtime::{
-        Clock, Metrics, Platform, Secret, jetstream,
-        postgres::{PoolOptions, connect_pool, migrate},
-        settings::parse_from,
-    },
-    subjects::Names,
-    web::{
-        self,
-        auth::{Role, Roles},
-        token::Grant,
-    },
+use shared::runtime::{
+    Secret,
+    postgres::{PoolOptions, connect_pool, migrate},
 };
 use sqlx::PgPool;
-use tokio::net::TcpListener;
-use uuid::{Uuid, uuid};
 
 const COMMAND: &str = "homefood_command";
 const PROJECTION: &str = "homefood_projection";
 const ANALYST: &str = "homefood_analyst";
-
-const DISH: Uuid = uuid!("01900000-0000-7000-8000-000000000101");
 
 /// The tables that belong to nobody but the owner.
 const OWNERS_OWN: &[&str] = &[];
@@ -227,137 +198,4 @@ async fn databases_of_one_cluster_may_be_migrated_at_once() {
     });
     futures::future::join_all(migrations).await;
     postgres.stop().await.unwrap();
-}
-
-#[tokio::test]
-async fn an_order_is_placed_and_shown_by_services_under_their_own_roles() {
-    let (owner, url) = database().await;
-    open_kitchen(&owner).await;
-    let keys = tempfile::tempdir().unwrap();
-    let platform = place_order(address_for(COMMAND, &url).await, keys.path()).await;
-
-    let shutdown = platform.supervisor.token();
-    let db = pool_of(PROJECTION, &url).await;
-    let log = LogFeed::new(LogReader::new(db.clone()));
-    let parts = RunnerParts {
-        db: db.clone(),
-        feed: log.clone(),
-        positions: Positions::new(NAMES),
-        jetstream: None,
-        names: shared::subjects::Names::of("roles"),
-        clock: Clock::system(),
-        metrics: Metrics::new("test", "0"),
-        failpoints: Failpoints::none(),
-        settings: EngineSettings::default(),
-    };
-    let (orders, payments, feed) =
-        (Runner::<Orders>::new(parts.clone()), Runner::<Payments>::new(parts.clone()), Runner::<Feed>::new(parts));
-    let folding =
-        async { tokio::try_join!(orders.run(shutdown.clone()), payments.run(shutdown.clone()), feed.run(shutdown)) };
-    tokio::select! {
-        stopped = folding => panic!("a projection stopped: {stopped:?}"),
-        () = eventually("every projection reaches the head", || async {
-            log.note_head(log.reader().head().await.unwrap());
-            sqlx::query_scalar(
-                "
-                SELECT count(*) = $1 AND coalesce(min(position), 0) >= (SELECT position FROM log_head)
-                FROM projection_checkpoints
-                ",
-            )
-            .bind(NAMES.len() as i64)
-            .fetch_one(&db)
-            .await
-            .unwrap()
-        }) => {}
-    }
-    let shown: i64 = sqlx::query_scalar("SELECT count(*) FROM orders").fetch_one(&db).await.unwrap();
-    assert_eq!(shown, 1);
-    platform.supervisor.shutdown(Duration::from_secs(10)).await;
-}
-
-/// A kitchen that is always open, with one dish.
-async fn open_kitchen(owner: &PgPool) {
-    let kitchen = Uuid::now_v7();
-    sqlx::query("INSERT INTO producers (id, user_id, name, city) VALUES ($1, $2, 'Olga', 'Kazan')")
-        .bind(kitchen)
-        .bind(Uuid::now_v7())
-        .execute(owner)
-        .await
-        .unwrap();
-    sqlx::query("INSERT INTO dishes (id, producer_id, name, price_minor) VALUES ($1, $2, 'Borscht', 35000)")
-        .bind(DISH)
-        .bind(kitchen)
-        .execute(owner)
-        .await
-        .unwrap();
-}
-
-/// Starts the write side on this address and places an order over HTTP; every part of it is well afterwards.
-async fn place_order(database_url: Secret, keys: &Path) -> Platform {
-    let nats_url = TestServers::shared().await.nats_url();
-    let key_file = keys.join("key.pem");
-    let arguments = [
-        "command-service",
-        "--environment=development",
-        "--database-url",
-        database_url.expose(),
-        "--nats-url",
-        nats_url,
-        "--jwt-dev-key-file",
-        key_file.to_str().unwrap(),
-    ];
-    let settings: CommandSettings = parse_from(arguments.map(OsString::from)).unwrap();
-    let platform = Platform::new("command-service", settings.shared.clone()).await.unwrap();
-    let nats = jetstream::connect(&settings.shared.nats_url, "test").await.unwrap();
-    let names = Names::of(&Uuid::new_v4().simple().to_string());
-    let connections = Connections { nats, names, with_relay: true };
-    let service = CommandService::start(&platform, &settings.write_side, connections).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let ops = web::ops::routes(platform.metrics.clone(), platform.health.clone());
-    let (router, _) = service.router.merge(ops).split_for_parts();
-    tokio::spawn(web::serve(listener, router, platform.metrics.clone(), platform.supervisor.token()));
-
-    let grant = Grant {
-        user_id: UserId(Uuid::now_v7()),
-        roles: Roles::from_iter([Role::Customer]),
-        producer_id: None::<ProducerId>,
-        lifetime: Duration::from_secs(600),
-    };
-    let token = platform.authenticator.dev_issuer().unwrap().mint(&grant).unwrap();
-    let http = reqwest::Client::new();
-    let order = json!({
-        "dish_id": DISH, "quantity": 2, "delivery_type": "BUILDING",
-        "delivery_address_text": "Building 7, flat 12", "user_name": "Anna", "phone": "+79990000001",
-    });
-    // Twice under one key: receipts work too.
-    for _ in 0..2 {
-        let answer = http
-            .post(format!("http://{address}/api/v1/orders"))
-            .bearer_auth(&token)
-            .header("Idempotency-Key", "roles-1")
-            .json(&order)
-            .send()
-            .await
-            .unwrap();
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert_eq!(status.as_u16(), 201, "{text}");
-    }
-    eventually("every part is well and the order is mirrored", || async {
-        let answer = http.get(format!("http://{address}/health/")).send().await.unwrap();
-        let report: Value = answer.json().await.unwrap();
-        report["status"] == "healthy"
-    })
-    .await;
-    platform
-}
-
-/// Waits until `condition` holds; panics after twenty seconds.
-async fn eventually<A: Future<Output = bool>>(what: &str, condition: impl Fn() -> A) {
-    let started = Instant::now();
-    while !condition().await {
-        assert!(started.elapsed() < Duration::from_secs(20), "{what}: never came true");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
