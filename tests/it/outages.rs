@@ -86,6 +86,18 @@ async fn place_orders(client: &Client, stop: &AtomicBool, kept: &Kept, refused: 
     }
 }
 
+/// Reads are answered or put off, never wrong.
+async fn read_an_order(client: &Client, order: Uuid, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        let answer = client.order(order).await;
+        match answer.status {
+            200 => assert_eq!(answer.data()["status"], "PAID"),
+            _ => drop(answer.expect_problem(503, "SERVICE_UNAVAILABLE")),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_restarts_costs_some_answers_and_nothing_that_was_acknowledged() {
     let mut system = TestSystem::builder().own_postgres().start().await;
@@ -116,8 +128,10 @@ async fn a_database_that_restarts_costs_some_answers_and_nothing_that_was_acknow
         eventually(20, || async { (kept.lock().await.len() >= enough).then_some(()).ok_or("too few orders") }).await;
         stop.store(true, Ordering::Relaxed);
     };
-    tokio::join!(outage, join_all((0..6).map(|_| place_orders(&customer, &stop, &kept, &refused))));
+    let writers = join_all((0..6).map(|_| place_orders(&customer, &stop, &kept, &refused)));
+    tokio::join!(outage, writers, read_an_order(&customer, paid, &stop));
     system.own_postgres = Some(postgres);
+    system.reconnect().await;
     let events = system.events().await;
     for (key, order) in kept.into_inner() {
         let created = events.iter().filter(|event| event.aggregate_id == order).count();
