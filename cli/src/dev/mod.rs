@@ -70,6 +70,8 @@ pub async fn run(args: DevArgs) -> Result<()> {
         reset(&args)?;
     }
     std::fs::create_dir_all(&args.data_dir)?;
+    // One that was killed leaves its session behind.
+    let _ = std::fs::remove_file(args.data_dir.join(session::FILE));
     let config = ServersConfig { data_dir: args.data_dir.clone(), ..ServersConfig::from_env() };
     let servers = DevServers::start(&config, Profile::Dev, DATABASE).await?;
     let outcome = serve(&args, &servers, listener).await;
@@ -88,8 +90,8 @@ async fn serve(args: &DevArgs, servers: &DevServers, listener: TcpListener) -> R
     if !args.no_demo {
         demo::load(&db).await.context("the demo data cannot be loaded")?;
     }
-    let settings: CommandSettings = parse(args, servers, port, "homefood")?;
-    let read_settings: ProjectionSettings = parse(args, servers, port, "homefood")?;
+    let settings: CommandSettings = parse(args, servers, port, "homefood_command")?;
+    let read_settings: ProjectionSettings = parse(args, servers, port, "homefood_projection")?;
     let platform = Platform::new("homefood", settings.shared.clone()).await?;
     let router = start(&platform, &settings, &read_settings).await?;
     let url = format!("http://localhost:{port}");
@@ -108,7 +110,7 @@ async fn serve(args: &DevArgs, servers: &DevServers, listener: TcpListener) -> R
 /// Both services, joined on one router.
 async fn start(platform: &Platform, write: &CommandSettings, read: &ProjectionSettings) -> Result<axum::Router> {
     let shared = &platform.settings;
-    let nats = jetstream::connect(&shared.nats_url, "homefood").await?;
+    let nats = jetstream::connect(&shared.nats_url, "command").await?;
     jetstream::watch_health(&platform.health, &nats);
     let names = Names::default();
     let connections = Connections { nats: nats.clone(), names: names.clone(), with_relay: true };

@@ -1,0 +1,20 @@
+//! What every scenario stands on.
+
+mod audit;
+mod catalogue;
+mod client;
+mod instance;
+mod people;
+mod query;
+mod system;
+mod verbs;
+mod wait;
+
+pub use audit::Leftovers;
+pub use catalogue::{dish_costing, other_dish, scenario_dish};
+pub use client::{Answer, Client};
+pub use instance::Parts;
+pub use people::{KITCHEN, Person, person};
+pub use system::TestSystem;
+pub use verbs::{id_of, return_url, wish};
+pub use wait::eventually;
