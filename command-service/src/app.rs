@@ -113,6 +113,7 @@ impl CommandService {
             clock: platform.clock.clone(),
             policies: Arc::clone(&policies),
             observer: process_commands(Arc::clone(&platform.metrics)),
+            turns: Arc::default(),
         };
         start_processes(platform, &log, executor);
         if connections.with_relay {

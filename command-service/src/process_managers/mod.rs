@@ -9,6 +9,7 @@ mod order_payment;
 mod refund;
 mod runner;
 mod step;
+mod turns;
 
 use shared::{
     domain::{DomainEvent, order::OrderEvent, payment::PaymentEvent},
@@ -19,6 +20,7 @@ pub use deadlines::on_timer;
 pub use executor::{Cause, CommandObserver, EffectRun, Effects, Executor, Poison};
 pub use runner::Runner;
 pub use step::{Effect, Policies, Situation, Step};
+pub use turns::Turns;
 
 /// A process manager: its stable name, which names its commands, and its reaction.
 pub struct ProcessManager {
