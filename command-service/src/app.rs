@@ -35,7 +35,7 @@ use crate::{
     http::{AppParts, AppState, SessionWatch, router},
     inbox::Inbox,
     leader::{Candidate, Office},
-    observers::{ProviderMetrics, process_commands, provider_health, relay_health},
+    observers::{ProviderMetrics, dead_letters, process_commands, provider_health, relay_health},
     payment_desk::PaymentDesk,
     process_managers::{Executor, Runner},
     providers::{
@@ -242,7 +242,8 @@ fn start_bank(
 fn start_processes(platform: &Platform, log: &Log, executor: Executor) {
     let (candidate, leadership) = Candidate::new(log.database.clone(), Office::ProcessManagers);
     run_once(&platform.supervisor, "leader", candidate, Candidate::run);
-    let runner = Arc::new(Runner::new(executor.clone(), log.feed.clone(), log.db.clone(), leadership.clone()));
+    let runner = Runner::new(executor.clone(), log.feed.clone(), log.db.clone(), leadership.clone());
+    let runner = Arc::new(runner.observed_by(dead_letters(Arc::clone(&platform.metrics))));
     platform.supervisor.spawn("process_managers", move |shutdown| {
         let runner = Arc::clone(&runner);
         async move { Ok(runner.run(shutdown).await?) }

@@ -2,6 +2,7 @@
 //! runner follows the log and does them.
 
 mod cancellation;
+mod dead_letters;
 mod deadlines;
 mod executor;
 mod fulfilment;
@@ -16,9 +17,10 @@ use shared::{
     log::RecordedEvent,
 };
 
+pub use dead_letters::QUEUE;
 pub use deadlines::on_timer;
 pub use executor::{Cause, CommandObserver, EffectRun, Effects, Executor, Poison};
-pub use runner::Runner;
+pub use runner::{LetterObserver, Runner};
 pub use step::{Effect, Policies, Situation, Step};
 pub use turns::Turns;
 
@@ -80,3 +82,6 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
