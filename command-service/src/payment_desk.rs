@@ -155,6 +155,10 @@ impl PaymentDesk {
                 let order_ref = terms.provider_order_ref.clone();
                 let lifted = self.abort(id, payment, ctx).await;
                 tracing::warn!(payment.id = %id, code, ?lifted, "the held money was not given");
+                if let Some(Aborted::Reported(report)) = lifted {
+                    // It was given after all, by a try whose answer got lost, or has gone another way.
+                    return Ok(vec![self.told(report)]);
+                }
                 Ok(vec![self.told(ProviderReport {
                     provider_payment_id: provider_payment_id.to_owned(),
                     order_ref,
@@ -215,3 +219,6 @@ impl Effects for PaymentDesk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
