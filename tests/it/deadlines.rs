@@ -73,7 +73,7 @@ async fn money_after_the_grace_goes_back() {
     customer.at_bank(payment, "complete?webhooks=0").await.expect(200);
     system.advance(TimeDelta::minutes(30));
     system.timer_is_put_off(order).await;
-    assert_eq!(customer.order(order).await.data()["status"], "WAITING_FOR_PAYMENT");
+    system.order_reaches(order, OrderStatus::WaitingForPayment).await;
     system.advance(TimeDelta::minutes(10));
     system.order_reaches(order, OrderStatus::Cancelled).await;
     system.payment_gets(payment, "payment_refund_succeeded").await;

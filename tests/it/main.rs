@@ -3,8 +3,17 @@
 
 mod harness;
 
+mod crashes;
+mod dead_letters;
 mod deadlines;
+mod duplicates;
+mod instances;
+mod live;
 mod orders;
+mod outages;
 mod payment_races;
+mod providers;
+mod reading;
 mod refunds;
+mod replay;
 mod roles;

@@ -1,7 +1,5 @@
 //! An installation of its own for one test: database, names on NATS, instances, people.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use dev_servers::{NatsServer, Postgres, TestServers};
@@ -36,6 +34,8 @@ pub struct Builder {
 /// A running system. Use it from outside, then `finish` it.
 pub struct TestSystem {
     pub setup: Setup,
+    /// What its names on NATS are made of.
+    pub names_id: String,
     pub db: PgPool,
     pub nats: async_nats::Client,
     pub instances: Vec<Instance>,
@@ -168,10 +168,11 @@ impl Builder {
             None => TestServers::shared().await.nats_url().to_owned(),
         };
         let folder = TempDir::new()?;
+        let names_id = Uuid::new_v4().simple().to_string();
         let setup = Setup {
             database_url,
             nats_url,
-            names: Names::of(&Uuid::new_v4().simple().to_string()),
+            names: Names::of(&names_id),
             key_file: folder.path().join("key.pem"),
             clock: Clock::system(),
             read_side: self.read_side,
@@ -185,7 +186,7 @@ impl Builder {
         }
         let people = People::sign_in(&instances.first().context("a system has an instance")?.platform)?;
         let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(30)).build()?;
-        Ok(TestSystem { setup, db, nats, instances, people, own_nats, own_postgres, http, _folder: folder })
+        Ok(TestSystem { setup, names_id, db, nats, instances, people, own_nats, own_postgres, http, _folder: folder })
     }
 }
 
@@ -210,11 +211,4 @@ async fn fill(url: &str) -> Result<()> {
     catalogue::load(&db).await?;
     db.close().await;
     Ok(())
-}
-
-/// Where a child process finds the key of the same people.
-impl TestSystem {
-    pub fn key_file(&self) -> &Path {
-        &self.setup.key_file
-    }
 }
