@@ -272,8 +272,11 @@ fn start_relay(platform: &Platform, log: &Log, connections: Connections) {
                     changed = status.changed() => if changed.is_err() { return Ok(()) },
                 }
                 let now = status.borrow_and_update().clone();
-                metrics.relay_position.set(now.position as i64);
-                metrics.relay_lag_events.set(now.lag() as i64);
+                // A standby does not know how far the mirror is.
+                if now.leader {
+                    metrics.relay_position.set(now.position as i64);
+                    metrics.relay_lag_events.set(now.lag() as i64);
+                }
                 metrics.relay_reseeds.inc_by(now.reseeds.saturating_sub(reseeds));
                 reseeds = now.reseeds;
                 tokio::time::sleep(HEAD_POLL).await;

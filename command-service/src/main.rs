@@ -44,7 +44,7 @@ async fn main() -> ExitCode {
 async fn run(settings: CommandSettings) -> Result<(), BoxError> {
     let _logs = telemetry::init(settings.shared.log_format, &settings.shared.log_filter)?;
     let platform = Platform::new("command-service", settings.shared.clone()).await?;
-    let nats = jetstream::connect(&settings.shared.nats_url, "homefood command-service").await?;
+    let nats = jetstream::connect(&settings.shared.nats_url, "command").await?;
     jetstream::watch_health(&platform.health, &nats);
     let connections = Connections { nats, names: Names::default(), with_relay: true };
     let service = CommandService::start(&platform, &settings.write_side, connections).await?;

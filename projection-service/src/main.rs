@@ -44,7 +44,7 @@ async fn main() -> ExitCode {
 async fn run(settings: ProjectionSettings) -> Result<(), BoxError> {
     let _logs = telemetry::init(settings.shared.log_format, &settings.shared.log_filter)?;
     let platform = Platform::new("projection-service", settings.shared.clone()).await?;
-    let nats = jetstream::connect(&settings.shared.nats_url, "homefood projection-service").await?;
+    let nats = jetstream::connect(&settings.shared.nats_url, "projection").await?;
     jetstream::watch_health(&platform.health, &nats);
     let connections = Connections { nats: Some(nats), names: Names::default(), feed: None };
     let service = ProjectionService::start(&platform, &settings.read_side, connections).await?;

@@ -110,7 +110,7 @@ async fn serve(args: &DevArgs, servers: &DevServers, listener: TcpListener) -> R
 /// Both services, joined on one router.
 async fn start(platform: &Platform, write: &CommandSettings, read: &ProjectionSettings) -> Result<axum::Router> {
     let shared = &platform.settings;
-    let nats = jetstream::connect(&shared.nats_url, "homefood").await?;
+    let nats = jetstream::connect(&shared.nats_url, "command").await?;
     jetstream::watch_health(&platform.health, &nats);
     let names = Names::default();
     let connections = Connections { nats: nats.clone(), names: names.clone(), with_relay: true };

@@ -346,7 +346,7 @@ fn twin_outcome(request: &AppendRequest, outcome: &AppendOutcome) -> AppendOutco
             fingerprint: receipt.fingerprint.to_vec(),
             status: receipt.status,
             data: receipt.data.clone(),
-            sequence: request.stream.as_ref().map_or(0, |stream| stream.expected.sequence + stream.events.len() as u64),
+            sequence: receipt.sequence,
             position: appended.position,
         }),
         _ => outcome.clone(),

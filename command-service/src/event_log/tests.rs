@@ -79,7 +79,8 @@ fn append(id: Uuid, sequence: u64, after: Option<Uuid>, events: Vec<NewEvent>) -
 
 fn with_receipt(mut request: AppendRequest, command_id: Uuid, data: &str) -> AppendRequest {
     request.command_id = command_id;
-    request.receipt = Some(ReceiptDraft { fingerprint: [7; 32], status: Some(201), data: Some(Arc::from(data)) });
+    let sequence = request.stream.as_ref().map_or(0, |stream| stream.expected.sequence + stream.events.len() as u64);
+    request.receipt = Some(ReceiptDraft { fingerprint: [7; 32], status: Some(201), data: Some(Arc::from(data)), sequence });
     request
 }
 
@@ -186,7 +187,7 @@ async fn a_late_answer_is_fixed_by_the_first_who_gives_it() {
     let log = log().await;
     let command_id = Uuid::now_v7();
     let mut request = with_receipt(append(Uuid::now_v7(), 0, None, vec![event()]), command_id, "");
-    request.receipt = Some(ReceiptDraft { fingerprint: [7; 32], status: None, data: None });
+    request.receipt = Some(ReceiptDraft { fingerprint: [7; 32], status: None, data: None, sequence: 1 });
     log.queue.append(request).await.unwrap();
     let first = log.queue.answer(command_id, 201, Arc::from("first")).await.unwrap().unwrap();
     let second = log.queue.answer(command_id, 202, Arc::from("second")).await.unwrap().unwrap();

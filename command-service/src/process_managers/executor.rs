@@ -172,10 +172,10 @@ impl Executor {
                 | OrderEvent::OrderAccepted(_)
                 | OrderEvent::OrderCancelled(_)
                 | OrderEvent::OrderPaymentAttemptFailed(_),
-            )) => situation.order = self.load(&self.orders, event.aggregate_id).await?,
+            )) => situation.order = self.load_since(&self.orders, event.aggregate_id, event.sequence).await?,
             Ok(DomainEvent::Order(_)) => {}
             Ok(DomainEvent::Payment(payment_event)) => {
-                situation.payment = self.load(&self.payments, event.aggregate_id).await?;
+                situation.payment = self.load_since(&self.payments, event.aggregate_id, event.sequence).await?;
                 let is_about_money = matches!(
                     payment_event,
                     PaymentEvent::PaymentAuthorized(_)
@@ -213,9 +213,18 @@ impl Executor {
     }
 
     async fn load<A: EventSourced>(&self, handler: &CommandHandler<A>, id: Uuid) -> Result<Option<A>, Poison> {
+        self.load_since(handler, id, u64::MAX).await
+    }
+
+    async fn load_since<A: EventSourced>(
+        &self,
+        handler: &CommandHandler<A>,
+        id: Uuid,
+        sequence: u64,
+    ) -> Result<Option<A>, Poison> {
         let mut rest = REST_MIN;
         loop {
-            match handler.load(id).await {
+            match handler.load_since(id, sequence).await {
                 Ok(loaded) => return Ok(loaded.map(|loaded| loaded.aggregate)),
                 Err(error) => self.rest_or_give_up("process_managers", &error, &mut rest).await?,
             }
@@ -286,7 +295,7 @@ impl Executor {
         loop {
             let request = AppendRequest {
                 command_id: Uuid::new_v5(&timer.timer_id, b"arm"),
-                receipt: Some(ReceiptDraft { fingerprint: OWN_FINGERPRINT, status: Some(204), data: None }),
+                receipt: Some(ReceiptDraft { fingerprint: OWN_FINGERPRINT, status: Some(204), data: None, sequence: 0 }),
                 stream: None,
                 timers: vec![timer.clone()],
                 ticket: None,

@@ -5,7 +5,7 @@
 //! was replaced without knowing it, or a client that sends again after it reconnected, can neither duplicate nor
 //! reorder anything.
 
-pub mod definition;
+mod definition;
 mod leadership;
 mod mirror;
 mod publisher;

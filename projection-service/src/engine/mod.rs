@@ -11,6 +11,8 @@ mod mirror_tests;
 mod owner;
 mod positions;
 mod projection;
+#[cfg(test)]
+mod rate;
 mod retry;
 mod rows;
 mod runner;

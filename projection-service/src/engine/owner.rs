@@ -61,10 +61,9 @@ impl<'a, P: ReadModel> Owner<'a, P> {
                 letters_due = Instant::now() + settings.letters_poll;
             }
             let events = self.parts.feed.read_after(self.claim.position, settings.batch_max);
-            match tokio::time::timeout_at(letters_due, events).await {
-                Ok(events) => self.take_batch(&in_step(self.claim.position, &events?)?).await?,
-                // Nothing came, but the letters are due.
-                Err(_) => {}
+            // When nothing comes the letters are due.
+            if let Ok(events) = tokio::time::timeout_at(letters_due, events).await {
+                self.take_batch(&in_step(self.claim.position, &events?)?).await?;
             }
         }
     }

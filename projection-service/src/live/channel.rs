@@ -66,13 +66,13 @@ impl Channel {
 
     /// The next entries after `after`: from memory, or from the table what memory lacks.
     pub(super) async fn after(&self, db: &PgPool, after: i64) -> Result<Vec<FeedEntry>, sqlx::Error> {
-        if let Some(entries) = self.from_memory(after) {
+        if let Some(entries) = self.in_memory(after) {
             return Ok(entries);
         }
         entries_after(db, self.user_id, after, PAGE).await
     }
 
-    fn from_memory(&self, after: i64) -> Option<Vec<FeedEntry>> {
+    fn in_memory(&self, after: i64) -> Option<Vec<FeedEntry>> {
         let recent = self.recent.lock();
         let first = recent.front()?.id;
         let skip = usize::try_from(after + 1 - first).ok()?;

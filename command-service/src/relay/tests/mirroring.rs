@@ -158,7 +158,8 @@ async fn the_permissions_of_production_suffice_and_keep_others_out() {
     log.append(10).await;
     let mut relay = Running::start(log.relay(&command, options()));
     relay.reaches(10).await;
-    definition::ensure_dead_letters(&jetstream::new(command.clone()), &Names::default(), 1).await.unwrap();
+    let letters: Config = serde_json::from_str(include_str!("../../../../nats/dead_letters.json")).unwrap();
+    jetstream::new(projection.clone()).get_or_create_stream(letters).await.unwrap();
     log.is_mirrored(&projection).await;
     // The server says nothing to the sender but that it may not; a request after it tells when it was read.
     projection.publish("homefood.events.order.hello.stranger", "hello".into()).await.unwrap();
