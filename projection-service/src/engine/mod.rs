@@ -12,7 +12,6 @@ mod owner;
 mod positions;
 mod projection;
 #[cfg(test)]
-mod rate;
 mod retry;
 mod rows;
 mod runner;
