@@ -11,7 +11,6 @@ mod mirror_tests;
 mod owner;
 mod positions;
 mod projection;
-#[cfg(test)]
 mod retry;
 mod rows;
 mod runner;
