@@ -6,5 +6,7 @@ mod habits;
 mod rooms;
 #[path = "tidy/schemas.rs"]
 mod schemas;
+#[path = "tidy/settings.rs"]
+mod settings;
 #[path = "tidy/tree.rs"]
 mod tree;

@@ -27,6 +27,7 @@ impl File {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         self.path.starts_with("tests/")
             || self.path.contains("/tests/")
+            || name.ends_with("_tests.rs")
             || ["tests.rs", "testing.rs", "samples.rs"].contains(&name)
     }
 
@@ -87,10 +88,11 @@ fn collect(folder: &Path, found: &mut Vec<File>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path: PathBuf = entry.expect("an entry").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if PASSED_OVER.contains(&name.as_str()) {
+            continue;
+        }
         if path.is_dir() {
-            if !PASSED_OVER.contains(&name.as_str()) {
-                collect(&path, found);
-            }
+            collect(&path, found);
         } else if let Ok(text) = fs::read_to_string(&path) {
             let path = path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
             found.push(File { path, text });
