@@ -80,7 +80,8 @@ fn append(id: Uuid, sequence: u64, after: Option<Uuid>, events: Vec<NewEvent>) -
 fn with_receipt(mut request: AppendRequest, command_id: Uuid, data: &str) -> AppendRequest {
     request.command_id = command_id;
     let sequence = request.stream.as_ref().map_or(0, |stream| stream.expected.sequence + stream.events.len() as u64);
-    request.receipt = Some(ReceiptDraft { fingerprint: [7; 32], status: Some(201), data: Some(Arc::from(data)), sequence });
+    request.receipt =
+        Some(ReceiptDraft { fingerprint: [7; 32], status: Some(201), data: Some(Arc::from(data)), sequence });
     request
 }
 

@@ -295,7 +295,12 @@ impl Executor {
         loop {
             let request = AppendRequest {
                 command_id: Uuid::new_v5(&timer.timer_id, b"arm"),
-                receipt: Some(ReceiptDraft { fingerprint: OWN_FINGERPRINT, status: Some(204), data: None, sequence: 0 }),
+                receipt: Some(ReceiptDraft {
+                    fingerprint: OWN_FINGERPRINT,
+                    status: Some(204),
+                    data: None,
+                    sequence: 0,
+                }),
                 stream: None,
                 timers: vec![timer.clone()],
                 ticket: None,
