@@ -271,3 +271,18 @@ fn escape(text: &str) -> String {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tests_trade_safety_for_speed() {
+        let last = |profile: Profile, key| profile.settings().into_iter().rfind(|(name, _)| *name == key);
+        for profile in [Profile::Dev, Profile::Bench] {
+            assert_eq!(last(profile, "fsync"), Some(("fsync", "on")));
+            assert_eq!(last(profile, "timezone"), Some(("timezone", "UTC")));
+        }
+        assert_eq!(last(Profile::Test, "fsync"), Some(("fsync", "off")));
+    }
+}
