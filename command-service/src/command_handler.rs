@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     event_log::{
         Aggregates, AppendError, AppendOutcome, AppendQueue, AppendRequest, Entry, Expected, Loaded, NewEvent,
-        ReceiptDraft, Snapshots, StreamAppend, find_receipt,
+        ReceiptDraft, Snapshots, StreamAppend, find_receipt, outcome,
     },
     timers::armed_by,
 };
@@ -228,7 +228,7 @@ impl<A: EventSourced> CommandHandler<A> {
         };
         *state = Some(after.clone());
         drop(state);
-        match pending.await.unwrap_or(Err(AppendError::Closed)) {
+        match outcome(pending).await {
             Ok(AppendOutcome::Appended(appended)) => {
                 self.snapshots.consider(A::AGGREGATE_TYPE, submission.aggregate_id, before_at.sequence, &after);
                 Step::Finished(Ok(Handled::Done(Done {

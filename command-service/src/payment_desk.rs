@@ -217,3 +217,6 @@ impl Effects for PaymentDesk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

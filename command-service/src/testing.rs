@@ -80,8 +80,9 @@ impl Process {
     pub async fn with(database: &TestDatabase, snapshot_every: u64) -> Self {
         let killed = CancellationToken::new();
         let feed = LogFeed::new(LogReader::new(database.db.clone()));
-        let (queue, writer) = AppendQueue::new(database.options.clone(), feed.clone(), AppendQueueOptions::default());
-        let (snapshots, snapshot_writer) = Snapshots::new(database.db.clone(), snapshot_every);
+        let (queue, mut writer) =
+            AppendQueue::new(database.options.clone(), feed.clone(), AppendQueueOptions::default());
+        let (snapshots, mut snapshot_writer) = Snapshots::new(database.db.clone(), snapshot_every);
         let conflicts = Counter::default();
         run_until(&killed, async move { writer.run(CancellationToken::new()).await });
         run_until(&killed, async move { snapshot_writer.run(CancellationToken::new()).await });

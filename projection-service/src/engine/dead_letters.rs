@@ -154,6 +154,11 @@ pub async fn insert(
                 aggregate_id, sequence, status, error_message, error_traceback, max_retries, next_retry_at,
                 first_failed_at, last_failed_at)
             VALUES ($1, $2, $2, $3, $4::json, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+            -- Folded again from an earlier position, the event fails again.
+            ON CONFLICT (id) DO UPDATE
+            SET status = EXCLUDED.status, error_message = EXCLUDED.error_message,
+                error_traceback = EXCLUDED.error_traceback, retry_count = 0, next_retry_at = EXCLUDED.next_retry_at,
+                last_failed_at = EXCLUDED.last_failed_at, published_at = NULL
             ",
         )
         .bind(letter_id(queue, event.event_id))

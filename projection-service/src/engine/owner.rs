@@ -108,6 +108,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
                 return;
             }
             tokio::time::sleep(self.parts.settings.retry.wait_before(attempt)).await;
+            self.parts.metrics.retry_attempts.get_or_create(&metrics::Operation { op: P::NAME }).inc();
             tracing::info!(
                 event = "retry_attempt",
                 projection = P::NAME,

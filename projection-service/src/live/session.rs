@@ -28,6 +28,8 @@ use crate::{
 const QUEUED_MAX: usize = 256;
 /// Messages that cannot be understood before we give up.
 const BAD_MESSAGES_MAX: u32 = 10;
+/// Replays of one socket; a client that wants more has lost its way.
+const RESUMES_MAX: u32 = 100;
 /// A silent client is pinged this often, and given up after the third time.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// How long before its end a token is warned of.
@@ -60,6 +62,7 @@ pub(super) struct Session {
     /// The last id that was sent.
     sent: i64,
     bad_messages: u32,
+    resumes: u32,
     silent_beats: u32,
 }
 
@@ -75,6 +78,7 @@ impl Session {
             visitor,
             sent: 0,
             bad_messages: 0,
+            resumes: 0,
             silent_beats: 0,
         }
     }
@@ -158,6 +162,10 @@ impl Session {
     /// Sends everything after `last_id` that is still kept, up to what the socket was sent already or is there now;
     /// the live tail goes on behind that.
     async fn resume(&mut self, last_id: i64, out: &mpsc::Sender<Outgoing>) -> Ended {
+        self.resumes += 1;
+        if self.resumes > RESUMES_MAX {
+            return Err(CloseReason::TooManyBadMessages);
+        }
         let FeedTail { head, first } = self.tail().await?;
         self.channel.note_head(head);
         let mut result = "complete";
