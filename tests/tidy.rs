@@ -1,1 +1,10 @@
-//! House rules.
+//! The house rules that a machine can check. Each says in its message what to do instead.
+
+#[path = "tidy/habits.rs"]
+mod habits;
+#[path = "tidy/rooms.rs"]
+mod rooms;
+#[path = "tidy/schemas.rs"]
+mod schemas;
+#[path = "tidy/tree.rs"]
+mod tree;

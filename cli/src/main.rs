@@ -1,21 +1,66 @@
-//! The `homefood` command.
+//! The homefood command: stdout is data, stderr is talk.
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
 mod bench;
+mod dev;
+mod migrate;
+mod openapi;
+mod token;
 
-use clap::Parser;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// A marketplace for home-cooked food.
 #[derive(Debug, Parser)]
-enum Homefood {
-    Bench(bench::BenchArgs),
+#[command(name = "homefood", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let Homefood::Bench(args) = Homefood::parse();
-    bench::run(args).await
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the whole system on this machine, with servers of its own and demo data.
+    Dev(dev::DevArgs),
+    /// Measure what the system reaches on this machine, beside what others reach on the same servers.
+    Bench(bench::BenchArgs),
+    /// Bring the database to the newest migration.
+    Migrate(migrate::MigrateArgs),
+    /// Make a token for development.
+    Token(token::TokenArgs),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+/// What the command ends with: 0 ok, 1 error, 2 usage.
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("homefood: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match cli.verb {
+            Verb::Dev(args) => dev::run(args).await,
+            Verb::Bench(args) => bench::run(args).await,
+            Verb::Migrate(args) => migrate::run(args).await,
+            Verb::Token(args) => token::run(args).await,
+            Verb::Openapi => openapi::run(),
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("homefood: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

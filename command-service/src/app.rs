@@ -31,11 +31,11 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     catalogue::Catalogue,
     command_handler::CommandHandler,
-    event_log::{AppendQueue, AppendWriter, Snapshots, sweep_receipts},
+    event_log::{AppendQueue, Snapshots, sweep_receipts},
     http::{AppParts, AppState, SessionWatch, router},
     inbox::Inbox,
     leader::{Candidate, Office},
-    observers::{ProviderMetrics, process_commands, provider_health, relay_health},
+    observers::{ProviderMetrics, dead_letters, process_commands, provider_health, relay_health},
     payment_desk::PaymentDesk,
     process_managers::{Executor, Runner},
     providers::{
@@ -113,6 +113,7 @@ impl CommandService {
             clock: platform.clock.clone(),
             policies: Arc::clone(&policies),
             observer: process_commands(Arc::clone(&platform.metrics)),
+            turns: Arc::default(),
         };
         start_processes(platform, &log, executor);
         if connections.with_relay {
@@ -172,9 +173,24 @@ async fn start_log(platform: &Platform, settings: &WriteSideSettings) -> Result<
         metrics.append_batch_size.observe(size as f64);
         metrics.append_duration.observe(took.as_secs_f64(), None, None);
     }));
-    run_once(&platform.supervisor, "append_writer", writer, AppendWriter::run);
+    let writer = Arc::new(Mutex::new(writer));
+    // Without it no command can be done: a service whose writer does not run should get no requests.
+    platform.supervisor.spawn_required("append_writer", move |shutdown| {
+        let writer = Arc::clone(&writer);
+        async move {
+            writer.lock().await.run(shutdown).await;
+            Ok(())
+        }
+    });
     let (snapshots, snapshot_writer) = Snapshots::new(db.clone(), settings.snapshot_every.into());
-    run_once(&platform.supervisor, "snapshot_writer", snapshot_writer, crate::event_log::SnapshotWriter::run);
+    let snapshot_writer = Arc::new(Mutex::new(snapshot_writer));
+    platform.supervisor.spawn("snapshot_writer", move |shutdown| {
+        let writer = Arc::clone(&snapshot_writer);
+        async move {
+            writer.lock().await.run(shutdown).await;
+            Ok(())
+        }
+    });
     let probed = db.clone();
     platform.health.register("database", Readiness::Required, move || {
         let db = probed.clone();
@@ -240,8 +256,16 @@ fn start_bank(
 /// Process managers and timers, in one process of all.
 fn start_processes(platform: &Platform, log: &Log, executor: Executor) {
     let (candidate, leadership) = Candidate::new(log.database.clone(), Office::ProcessManagers);
-    run_once(&platform.supervisor, "leader", candidate, Candidate::run);
-    let runner = Arc::new(Runner::new(executor.clone(), log.feed.clone(), log.db.clone(), leadership.clone()));
+    let candidate = Arc::new(candidate);
+    platform.supervisor.spawn("leader", move |shutdown| {
+        let candidate = Arc::clone(&candidate);
+        async move {
+            candidate.run(shutdown).await;
+            Ok(())
+        }
+    });
+    let runner = Runner::new(executor.clone(), log.feed.clone(), log.db.clone(), leadership.clone());
+    let runner = Arc::new(runner.observed_by(dead_letters(Arc::clone(&platform.metrics))));
     platform.supervisor.spawn("process_managers", move |shutdown| {
         let runner = Arc::clone(&runner);
         async move { Ok(runner.run(shutdown).await?) }
@@ -272,8 +296,11 @@ fn start_relay(platform: &Platform, log: &Log, connections: Connections) {
                     changed = status.changed() => if changed.is_err() { return Ok(()) },
                 }
                 let now = status.borrow_and_update().clone();
-                metrics.relay_position.set(now.position as i64);
-                metrics.relay_lag_events.set(now.lag() as i64);
+                // A standby does not know how far the mirror is.
+                if now.leader {
+                    metrics.relay_position.set(now.position as i64);
+                    metrics.relay_lag_events.set(now.lag() as i64);
+                }
                 metrics.relay_reseeds.inc_by(now.reseeds.saturating_sub(reseeds));
                 reseeds = now.reseeds;
                 tokio::time::sleep(HEAD_POLL).await;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     event_log::{
         Aggregates, AppendError, AppendOutcome, AppendQueue, AppendRequest, Entry, Expected, Loaded, NewEvent, Receipt,
-        ReceiptDraft, Snapshots, StreamAppend, find_receipt,
+        ReceiptDraft, Snapshots, StreamAppend, find_receipt, outcome,
     },
     timers::armed_by,
 };
@@ -170,15 +170,28 @@ impl<A: EventSourced> CommandHandler<A> {
         Err(CommandError::LostRace)
     }
 
-    /// The newest durable state of an aggregate; `None` if it does not exist.
+    /// The newest durable state of an aggregate, whoever appended; `None` if it does not exist.
     pub async fn load(&self, id: Uuid) -> Result<Option<Loaded<A>>, CommandError<A::Error>> {
+        self.load_since(id, u64::MAX).await
+    }
+
+    /// A durable state of an aggregate that is not older than version `sequence`, from memory if it is there.
+    pub async fn load_since(&self, id: Uuid, sequence: u64) -> Result<Option<Loaded<A>>, CommandError<A::Error>> {
         let entry = self.aggregates.entry(id);
         let mut state = entry.state.lock().await;
         entry.landed().await;
-        if entry.has_fallen() || state.is_none() {
-            *state = Some(self.read(id, Uuid::nil()).await?);
+        entry.forget_fallen(&mut state);
+        let loaded = match state.as_ref().filter(|known| known.at.sequence > 0) {
+            Some(known) if known.at.sequence >= sequence => known.clone(),
+            // Everything known is durable by now: only what others appended is left to read.
+            Some(known) => self.read_on(id, known.clone()).await?,
+            None => self.read(id, Uuid::nil()).await?,
+        };
+        if loaded.at.sequence == 0 {
+            return Ok(None);
         }
-        Ok(state.clone().filter(|loaded| loaded.at.sequence > 0))
+        *state = Some(loaded.clone());
+        Ok(Some(loaded))
     }
 
     async fn attempt(&self, submission: &Submission<A::Action>, is_new: bool, answers: &dyn Answers<A>) -> Step<A> {
@@ -186,10 +199,10 @@ impl<A: EventSourced> CommandHandler<A> {
         let mut state = entry.state.lock().await;
         let mut is_fresh = false;
         loop {
-            if entry.has_fallen() || state.is_none() {
-                match self.refresh(&entry, submission, is_new && !is_fresh).await {
-                    Ok(loaded) => *state = Some(loaded),
-                    Err(error) => return Step::Finished(Err(error)),
+            entry.forget_fallen(&mut state);
+            if state.is_none() {
+                if let Err(error) = self.refresh(&entry, &mut state, submission, is_new && !is_fresh).await {
+                    return Step::Finished(Err(error));
                 }
                 is_fresh = true;
             }
@@ -222,21 +235,24 @@ impl<A: EventSourced> CommandHandler<A> {
     async fn refresh(
         &self,
         entry: &Entry<A>,
+        state: &mut Option<Loaded<A>>,
         submission: &Submission<A::Action>,
         is_new: bool,
-    ) -> Result<Loaded<A>, CommandError<A::Error>> {
+    ) -> Result<(), CommandError<A::Error>> {
         entry.landed().await;
-        entry.has_fallen();
-        if is_new {
-            let at = Expected { sequence: 0, event_id: None };
-            return Ok(Loaded { aggregate: A::default(), at, correlation_id: submission.correlation_id });
-        }
-        self.read(submission.aggregate_id, submission.correlation_id).await
+        entry.forget_fallen(state);
+        let (id, correlation_id) = (submission.aggregate_id, submission.correlation_id);
+        *state = Some(if is_new { nothing(correlation_id) } else { self.read(id, correlation_id).await? });
+        Ok(())
     }
 
     async fn read(&self, id: Uuid, correlation_id: Uuid) -> Result<Loaded<A>, CommandError<A::Error>> {
-        let nothing = Loaded { aggregate: A::default(), at: Expected { sequence: 0, event_id: None }, correlation_id };
-        let mut loaded = self.snapshots.find(A::AGGREGATE_TYPE, id).await?.unwrap_or(nothing);
+        let snapshot = self.snapshots.find(A::AGGREGATE_TYPE, id).await?;
+        self.read_on(id, snapshot.unwrap_or_else(|| nothing(correlation_id))).await
+    }
+
+    /// Adds what the log holds beyond a durable state.
+    async fn read_on(&self, id: Uuid, mut loaded: Loaded<A>) -> Result<Loaded<A>, CommandError<A::Error>> {
         loop {
             let events = self.reader.stream(A::AGGREGATE_TYPE, id, loaded.at.sequence, LOAD_PAGE).await?;
             let is_last = events.len() < LOAD_PAGE as usize;
@@ -267,8 +283,12 @@ impl<A: EventSourced> CommandHandler<A> {
     ) -> Step<A> {
         let Some(before) = state.as_ref() else { return Step::LostRace };
         let before_at = before.at;
-        let correlation_id = before.correlation_id;
         let mut after = before.clone();
+        if before_at.sequence == 0 {
+            // Whoever looked for it before it existed knew nothing of the flow it belongs to.
+            after.correlation_id = submission.correlation_id;
+        }
+        let correlation_id = after.correlation_id;
         let mut new_events = Vec::with_capacity(events.len());
         for event in events {
             match new_event::<A>(submission, correlation_id, &event) {
@@ -283,7 +303,7 @@ impl<A: EventSourced> CommandHandler<A> {
         };
         let receipt = submission.fingerprint.map(|fingerprint| {
             let (status, data) = answers.success(&after.aggregate, after.at.sequence);
-            ReceiptDraft { fingerprint, status, data }
+            ReceiptDraft { fingerprint, status, data, sequence: after.at.sequence }
         });
         let request = AppendRequest {
             command_id: submission.command_id,
@@ -303,7 +323,7 @@ impl<A: EventSourced> CommandHandler<A> {
         };
         *state = Some(after.clone());
         drop(state);
-        match pending.await.unwrap_or(Err(AppendError::Closed)) {
+        match outcome(pending).await {
             Ok(AppendOutcome::Appended(appended)) => {
                 self.snapshots.consider(A::AGGREGATE_TYPE, submission.aggregate_id, before_at.sequence, &after);
                 Step::Finished(Ok(Handled::Done(Done {
@@ -341,7 +361,7 @@ impl<A: EventSourced> CommandHandler<A> {
                 Some((status, data)) => {
                     let request = AppendRequest {
                         command_id: submission.command_id,
-                        receipt: Some(ReceiptDraft { fingerprint, status, data }),
+                        receipt: Some(ReceiptDraft { fingerprint, status, data, sequence: loaded.at.sequence }),
                         stream: None,
                         timers: Vec::new(),
                         ticket: None,
@@ -383,6 +403,10 @@ impl<A: EventSourced> CommandHandler<A> {
     }
 }
 
+fn nothing<A: EventSourced>(correlation_id: Uuid) -> Loaded<A> {
+    Loaded { aggregate: A::default(), at: Expected { sequence: 0, event_id: None }, correlation_id }
+}
+
 fn new_event<A: EventSourced>(
     submission: &Submission<impl Sized>,
     correlation_id: Uuid,
@@ -404,3 +428,6 @@ fn new_event<A: EventSourced>(
         },
     })
 }
+
+#[cfg(test)]
+mod tests;

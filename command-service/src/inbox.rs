@@ -1,6 +1,6 @@
 //! What the providers tell without being asked: believed only after asking back where money is concerned.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use shared::{
@@ -23,6 +23,13 @@ use crate::{
 /// Notifications worked on side by side.
 const SIDE_BY_SIDE: usize = 64;
 const PROVIDER: Provider = Provider::DevFake;
+/// How often a notification is tried again, and the rests in between: about a minute in all.
+const TRIES_MAX: u32 = 9;
+const REST_MIN: Duration = Duration::from_millis(100);
+const REST_MAX: Duration = Duration::from_secs(15);
+/// Results after which it may go better next time.
+const FAILED: &str = "failed";
+const NOT_CONFIRMED: &str = "not_confirmed";
 
 /// Takes the notifications of the imitation bank in.
 #[derive(Clone)]
@@ -57,8 +64,21 @@ impl Inbox {
         Ok(())
     }
 
-    /// Takes one notification in; says what was done with it.
+    /// Takes one notification in; says what was done with it. Nobody sends it again, so it is not let go while the log or
+    /// the provider cannot be reached for a moment.
     async fn take_in(&self, notification: DevFakeNotification) -> &'static str {
+        let mut rest = REST_MIN;
+        for _ in 0..TRIES_MAX {
+            match self.try_to_take_in(notification.clone()).await {
+                FAILED | NOT_CONFIRMED => tokio::time::sleep(rest).await,
+                result => return result,
+            }
+            rest = (rest * 2).min(REST_MAX);
+        }
+        self.try_to_take_in(notification).await
+    }
+
+    async fn try_to_take_in(&self, notification: DevFakeNotification) -> &'static str {
         if !notification.genuine {
             return "bad_signature";
         }
@@ -70,7 +90,7 @@ impl Inbox {
             Ok(None) => return "unknown_reference",
             Err(error) => {
                 tracing::warn!(payment.id = %payment_id, %error, "notification not taken in");
-                return "failed";
+                return FAILED;
             }
         };
         let name = format!("{}:{}:{}", notification.provider_payment_id, notification.word, notification.delivery_no);
@@ -81,7 +101,7 @@ impl Inbox {
                 Ok(None) => return "meaningless",
                 Err(error) => {
                     tracing::warn!(payment.id = %payment_id, %error, "notification not confirmed");
-                    return "not_confirmed";
+                    return NOT_CONFIRMED;
                 }
             }
         } else {
@@ -117,7 +137,7 @@ impl Inbox {
             }
             Err(error) => {
                 tracing::warn!(payment.id = %id, %error, "notification not taken in");
-                "failed"
+                FAILED
             }
         }
     }

@@ -58,7 +58,9 @@ impl Candidate {
     }
 
     /// Competes until `shutdown`. The lock belongs to the connection: with it, leadership is lost.
-    pub async fn run(self, shutdown: CancellationToken) {
+    pub async fn run(&self, shutdown: CancellationToken) {
+        // Should an earlier run have led when it failed, the lock went with its connection.
+        self.leads.send_replace(false);
         let mut connection = None;
         loop {
             let held = tokio::select! {

@@ -13,4 +13,6 @@ pub mod process_managers;
 pub mod providers;
 pub mod relay;
 pub mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod timers;

@@ -14,6 +14,7 @@ use shared::{
     web,
 };
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -44,7 +45,7 @@ async fn main() -> ExitCode {
 async fn run(settings: CommandSettings) -> Result<(), BoxError> {
     let _logs = telemetry::init(settings.shared.log_format, &settings.shared.log_filter)?;
     let platform = Platform::new("command-service", settings.shared.clone()).await?;
-    let nats = jetstream::connect(&settings.shared.nats_url, "homefood command-service").await?;
+    let nats = jetstream::connect(&settings.shared.nats_url, "command").await?;
     jetstream::watch_health(&platform.health, &nats);
     let connections = Connections { nats, names: Names::default(), with_relay: true };
     let service = CommandService::start(&platform, &settings.write_side, connections).await?;
@@ -52,11 +53,16 @@ async fn run(settings: CommandSettings) -> Result<(), BoxError> {
     tracing::info!(address = %listener.local_addr()?, "command-service listens");
     let ops = web::ops::routes(platform.metrics.clone(), platform.health.clone());
     let (router, _) = service.router.merge(ops).split_for_parts();
-    let stopping = platform.supervisor.token();
-    let served = tokio::spawn(web::serve(listener, router, platform.metrics.clone(), stopping.clone()));
+    let closing = CancellationToken::new();
+    let mut served = tokio::spawn(web::serve(listener, router, platform.metrics.clone(), closing.clone()));
     shutdown_signal().await;
-    stopping.cancel();
-    served.await??;
+    // Requests first: those under way still need the tasks that append and open pages.
+    closing.cancel();
+    let answered = tokio::time::timeout(SHUTDOWN_DEADLINE, &mut served).await;
     platform.supervisor.shutdown(SHUTDOWN_DEADLINE).await;
-    Ok(())
+    match answered {
+        Ok(served) => Ok(served??),
+        // Somebody sends a request without end.
+        Err(_) => Ok(served.abort()),
+    }
 }

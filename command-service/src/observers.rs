@@ -7,14 +7,17 @@ use shared::{
     runtime::{
         Health, Metrics, Verdict,
         health::Readiness,
-        metrics::{Breaker, Operation as OperationLabel, ProcessCommand, ProviderCall, ProviderOperation},
+        metrics::{
+            Breaker, DeadLetter, Operation as OperationLabel, ProcessCommand, ProviderCall, ProviderOperation,
+            QueueEntry,
+        },
     },
 };
 use tokio::sync::watch;
 
 use crate::{
     payment_desk::PaymentDesk,
-    process_managers::CommandObserver,
+    process_managers::{self, CommandObserver, LetterObserver},
     providers::{BreakerState, Operation, OperationGroup, ProviderObserver},
     relay::RelayStatus,
 };
@@ -51,6 +54,15 @@ impl ProviderObserver for ProviderMetrics {
 pub(crate) fn process_commands(metrics: Arc<Metrics>) -> CommandObserver {
     Arc::new(move |pm, result| {
         metrics.process_commands.get_or_create(&ProcessCommand { pm, result }).inc();
+    })
+}
+
+/// Counts the events that process managers gave up.
+pub(crate) fn dead_letters(metrics: Arc<Metrics>) -> LetterObserver {
+    Box::new(move |status, letters| {
+        let (handler, queue) = (process_managers::QUEUE, process_managers::QUEUE);
+        metrics.dead_letters.get_or_create(&DeadLetter { handler, status }).set(letters);
+        metrics.dlq_entries.get_or_create(&QueueEntry { queue, status }).set(letters);
     })
 }
 

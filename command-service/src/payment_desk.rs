@@ -152,19 +152,21 @@ impl PaymentDesk {
             Captured::Reported(report) => Ok(vec![self.told(report)]),
             Captured::Unknown => Err(REST),
             Captured::Failed { code } => {
-                let order_ref = terms.provider_order_ref.clone();
-                let lifted = self.abort(id, payment, ctx).await;
-                tracing::warn!(payment.id = %id, code, ?lifted, "the held money was not given");
-                Ok(vec![self.told(ProviderReport {
-                    provider_payment_id: provider_payment_id.to_owned(),
-                    order_ref,
-                    status: ProviderStatus::Voided,
-                    provider_word: "CAPTURE_REFUSED".to_owned(),
-                    amount: None,
-                    source: EvidenceSource::Response,
-                    error_code: code,
-                    customer_retryable: true,
-                })])
+                tracing::warn!(payment.id = %id, code, "the held money was not given; the hold is lifted");
+                match self.abort(id, payment, ctx).await {
+                    Some(Aborted::Reported(report)) => Ok(vec![self.told(report)]),
+                    Some(Aborted::Ended(_)) => Ok(vec![self.told(ProviderReport {
+                        provider_payment_id: provider_payment_id.to_owned(),
+                        order_ref: terms.provider_order_ref.clone(),
+                        status: ProviderStatus::Voided,
+                        provider_word: "CAPTURE_REFUSED".to_owned(),
+                        amount: None,
+                        source: EvidenceSource::Response,
+                        error_code: code,
+                        customer_retryable: true,
+                    })]),
+                    Some(Aborted::Nothing { .. }) | None => Err(REST),
+                }
             }
         }
     }
@@ -215,3 +217,6 @@ impl Effects for PaymentDesk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,23 +1,34 @@
 //! The harness of this crate's tests: a database each, a nats-server each who asks, runners with short waits.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use dev_servers::{NatsServer, TestServers};
+use serde_json::Value;
 use shared::{
+    domain::{ProducerId, UserId},
     follow::LogFeed,
     log::LogReader,
     runtime::{
-        Clock, Metrics, Secret,
+        Clock, Metrics, Platform, Secret, SharedSettings,
         postgres::{PoolOptions, connect_pool, migrate},
     },
+    subjects::Names,
+    web::{Role, token::Grant},
 };
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use crate::{
+    app::{Connections, ProjectionService},
     engine::{EngineSettings, Failpoints, InPlaceRetry, LetterPolicy, Positions, ReadModel, Runner, RunnerParts},
+    http::ReadState,
     projections::NAMES,
+    settings::ReadSideSettings,
 };
 
 /// A database of one test's own, migrated.
@@ -49,6 +60,7 @@ pub(crate) fn parts(db: &PgPool) -> RunnerParts {
         feed: LogFeed::new(LogReader::new(db.clone())),
         positions: Positions::new(NAMES),
         jetstream: None,
+        names: Names::default(),
         clock: Clock::system(),
         metrics: Metrics::new("test", "0"),
         failpoints: Failpoints::none(),
@@ -124,4 +136,112 @@ where
 pub(crate) async fn checkpoint(db: &PgPool, name: &str) -> i64 {
     let position = sqlx::query_scalar("SELECT position FROM projection_checkpoints WHERE name = $1");
     position.bind(name).fetch_optional(db).await.unwrap().unwrap_or(0)
+}
+
+/// The whole read side over a database of its own, as one process runs it.
+pub(crate) struct App {
+    pub(crate) db: PgPool,
+    pub(crate) platform: Platform,
+    pub(crate) service_router: axum::Router,
+    pub(crate) state: ReadState,
+    _keys: Arc<tempfile::TempDir>,
+}
+
+impl App {
+    /// A read side without NATS.
+    pub(crate) async fn start() -> Self {
+        let db = database().await;
+        Self::over(&db, None, Arc::new(tempfile::tempdir().unwrap())).await
+    }
+
+    /// Another instance over the same database and the same keys.
+    pub(crate) async fn beside(&self, nats: Option<async_nats::Client>) -> Self {
+        Self::over(&self.db, nats, self._keys.clone()).await
+    }
+
+    pub(crate) async fn over(db: &PgPool, nats: Option<async_nats::Client>, keys: Arc<tempfile::TempDir>) -> Self {
+        #[derive(clap::Parser)]
+        struct Alone {
+            #[command(flatten)]
+            shared: SharedSettings,
+            #[command(flatten)]
+            read_side: ReadSideSettings,
+        }
+        let servers = TestServers::shared().await;
+        let options = db.connect_options();
+        let url = servers.postgres_url(options.get_database().unwrap());
+        let key_file = keys.path().join("jwt.pem");
+        let arguments = ["test", "--database-url", &url, "--nats-url", "unused", "--environment", "development"];
+        let more = ["--jwt-dev-key-file", key_file.to_str().unwrap(), "--projection-lease-ms", "600"];
+        let Alone { shared, read_side } = clap::Parser::parse_from(arguments.into_iter().chain(more));
+        let platform = Platform::new("test", shared).await.unwrap();
+        let connections = Connections { nats, names: Names::default(), feed: None };
+        let service = ProjectionService::start(&platform, &read_side, connections).await.unwrap();
+        let (router, _) = service.router.split_for_parts();
+        Self { db: db.clone(), platform, service_router: router, state: service.state, _keys: keys }
+    }
+
+    /// A token of this person.
+    pub(crate) fn token(&self, user_id: UserId, roles: &[Role], producer_id: Option<ProducerId>) -> String {
+        self.token_for(user_id, roles, producer_id, Duration::from_secs(600))
+    }
+
+    pub(crate) fn token_for(
+        &self,
+        user_id: UserId,
+        roles: &[Role],
+        producer_id: Option<ProducerId>,
+        lifetime: Duration,
+    ) -> String {
+        let roles = roles.iter().copied().collect();
+        let grant = Grant { user_id, roles, producer_id, lifetime };
+        self.platform.authenticator.dev_issuer().unwrap().mint(&grant).unwrap()
+    }
+
+    /// Asks, and answers status, headers and body.
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, http::HeaderMap, Value) {
+        self.ask("GET", path, headers).await
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (u16, http::HeaderMap, Value) {
+        let mut request = http::Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let response = self.service_router.clone().oneshot(request).await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = axum::body::to_bytes(response.into_body(), 10_000_000).await.unwrap();
+        (status, headers, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    /// A consistency token for a position.
+    pub(crate) fn seen(&self, position: u64) -> String {
+        self.platform.opaque.seal_position(position)
+    }
+
+    /// Serves on a port of its own; the address of its socket.
+    pub(crate) async fn listen(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (router, stopping) = (self.service_router.clone(), self.platform.supervisor.token());
+        tokio::spawn(shared::web::serve(listener, router, self.platform.metrics.clone(), stopping));
+        format!("ws://{address}/ws")
+    }
+
+    /// As kill -9 would: tasks end, nothing is released that needs an answer.
+    pub(crate) fn stop(&self) {
+        self.platform.supervisor.token().cancel();
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }

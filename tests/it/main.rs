@@ -1,1 +1,19 @@
-//! The whole system from outside.
+//! The whole system from outside: both services, a real Postgres, a real nats-server, and HTTP.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on says so at once")]
+
+mod harness;
+
+mod crashes;
+mod dead_letters;
+mod deadlines;
+mod duplicates;
+mod instances;
+mod live;
+mod orders;
+mod outages;
+mod payment_races;
+mod providers;
+mod reading;
+mod refunds;
+mod replay;
+mod roles;

@@ -37,6 +37,10 @@ pub struct Bench {
     pub measured: Duration,
     /// The numbers of connections.
     pub connections: Vec<usize>,
+    /// Whether it is only to be seen that everything works.
+    pub quick: bool,
+    /// Whether the read side takes part at present.
+    pub follows: bool,
     /// How far it is.
     pub progress: ProgressBar,
 }
@@ -46,6 +50,8 @@ struct Counted {
     cpu: CpuUsed,
     head_before: i64,
     head_after: i64,
+    /// Events that the last of the projections did not have when the window closed.
+    behind: u64,
 }
 
 /// A bar on a terminal, and nothing elsewhere.
@@ -57,12 +63,14 @@ pub fn progress(rows: u64) -> Result<ProgressBar> {
 }
 
 impl Bench {
-    fn begin(&self, what: &'static str, connections: usize) -> Window {
+    /// A row begins.
+    pub fn begin(&self, what: &'static str, connections: usize) -> Window {
         self.progress.set_message(format!("{what}, {connections}"));
         Window::after(self.warm_up, self.measured)
     }
 
-    fn add(&mut self, row: Row) {
+    /// A row has ended.
+    pub fn add(&mut self, row: Row) {
         self.progress.inc(1);
         self.report.rows.push(row);
     }
@@ -150,10 +158,9 @@ impl Bench {
 
     /// Orders created, paid and accepted, at every number of connections.
     pub async fn flows(&mut self, what: &'static str, address: SocketAddr) -> Result<()> {
-        let commands = [scripts::CREATE, scripts::PAY, scripts::ACCEPT];
         for connections in self.connections.clone() {
             let scripts = (0..connections).map(|lane| Flowing::new(Shopper::new(&self.stage.world, lane))).collect();
-            let (row, loaded) = self.load(what, address, &commands, scripts).await?;
+            let (row, loaded) = self.load(what, address, &scripts::COMMANDS, scripts).await?;
             self.add(row);
             let created: Vec<_> = loaded.scripts.into_iter().flat_map(|script| script.shopper.created).collect();
             self.stage.check_created(&created).await?;
@@ -166,7 +173,7 @@ impl Bench {
         let tally = Tally::new(Window::after(Duration::ZERO, Duration::ZERO));
         let mut wire = Wire::connect(address).await?;
         let hot = accepted_order(&mut wire, &self.stage.world, 0, &tally).await?;
-        let scripts = (0..HOT_WRITERS).map(|_| Promising::new(&self.stage.world, hot)).collect();
+        let scripts = (0..HOT_WRITERS).map(|_| Promising::new(&self.stage.world, &hot)).collect();
         let (row, _) = self.load(report::HOT, address, &[scripts::ETA], scripts).await?;
         self.add(row);
         let mut long: Vec<Accepted> = Vec::new();
@@ -174,16 +181,16 @@ impl Bench {
             long.push(accepted_order(&mut wire, &self.stage.world, lane, &tally).await?);
         }
         for order in &long {
-            self.lengthen(address, *order).await?;
+            self.lengthen(address, order).await?;
         }
-        let scripts = long.iter().map(|order| Promising::new(&self.stage.world, *order)).collect();
+        let scripts = long.iter().map(|order| Promising::new(&self.stage.world, order)).collect();
         let (row, _) = self.load(report::LONG, address, &[scripts::ETA], scripts).await?;
         self.add(row);
         Ok(())
     }
 
     /// Moves the promise of an order until its stream is long.
-    async fn lengthen(&self, address: SocketAddr, order: Accepted) -> Result<()> {
+    async fn lengthen(&self, address: SocketAddr, order: &Accepted) -> Result<()> {
         loop {
             let query = sqlx::query_scalar("SELECT max(sequence) FROM events WHERE aggregate_id = $1");
             let length: Option<i64> = query.bind(order.order_id.to_string()).fetch_one(&self.stage.db).await?;
@@ -204,8 +211,20 @@ impl Bench {
         counted_kinds: &[&'static str],
         scripts: Vec<S>,
     ) -> Result<(Row, Loaded<S>)> {
+        let window = self.begin(what, scripts.len());
+        self.load_in(window, what, address, counted_kinds, scripts).await
+    }
+
+    /// The same in a window that is known already.
+    pub async fn load_in<S: Script + Send>(
+        &mut self,
+        window: Window,
+        what: &'static str,
+        address: SocketAddr,
+        counted_kinds: &[&'static str],
+        scripts: Vec<S>,
+    ) -> Result<(Row, Loaded<S>)> {
         let connections = scripts.len();
-        let window = self.begin(what, connections);
         let (loaded, counted) = tokio::join!(load::run(address, window, scripts), self.count(window));
         let loaded = loaded.with_context(|| format!("{what}, {connections} connections\n{}", self.stage.last_words()))?;
         let (counted, seconds) = (counted?, window.seconds());
@@ -221,6 +240,9 @@ impl Bench {
             row.events_per_second = Some((counted.head_after - counted.head_before) as f64 / seconds);
             row.all_commands_per_second = Some(commands as f64 / seconds);
         }
+        if self.follows {
+            row.notes.insert("events that the projections were behind at the end", counted.behind);
+        }
         Ok((self.with_cpu(row, &counted.cpu), loaded))
     }
 
@@ -234,7 +256,8 @@ impl Bench {
         let (before, head_before) = (self.stage.cpu(), self.stage.head().await?);
         sleep_until(window.to).await;
         let (after, head_after) = (self.stage.cpu(), self.stage.head().await?);
-        Ok(Counted { cpu: after.since(&before), head_before, head_after })
+        let behind = (head_after - self.checkpoint().await?).max(0) as u64;
+        Ok(Counted { cpu: after.since(&before), head_before, head_after, behind })
     }
 
     /// Waits until nothing is appended any more: process managers have done what the last load left to them.

@@ -1,9 +1,11 @@
 //! `homefood bench`: what the system reaches on this machine, beside what others reach on the same servers.
 
 mod chapters;
+mod delays;
 mod load;
 mod pgbench;
 mod processes;
+mod read_side;
 mod report;
 mod scripts;
 mod serve;
@@ -68,6 +70,12 @@ enum Chapter {
     WriteSide,
     /// A hot order and long streams.
     Streams,
+    /// Commands over HTTP with everything on.
+    Everything,
+    /// How late queries and sockets are.
+    Delays,
+    /// How fast the projections catch up.
+    CatchUp,
 }
 
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -97,7 +105,9 @@ pub async fn run(args: BenchArgs) -> Result<()> {
         warm_up: Duration::from_secs(if args.quick { 1 } else { 2 }),
         measured: Duration::from_secs(if args.quick { 1 } else { args.seconds }),
         connections: if args.quick { vec![64] } else { args.connections.iter().copied().map(usize::from).collect() },
-        progress: chapters::progress(30)?,
+        quick: args.quick,
+        follows: false,
+        progress: chapters::progress(if args.quick { 14 } else { 34 })?,
     };
     tokio::select! {
         measured = measure(&mut bench, &args) => measured?,
@@ -158,6 +168,7 @@ async fn measure(bench: &mut Bench, args: &BenchArgs) -> Result<()> {
     let memory = bench.stage.memory("after the write side").await?;
     bench.report.memory.push(memory);
     bench.stage.stop(Role::WriteSide).await?;
+    with_everything(bench, args).await?;
     if args.wants(Chapter::Pgbench) {
         bench.pgbench(report::PGBENCH_AGAIN, &[widest]).await?;
     }
@@ -166,6 +177,35 @@ async fn measure(bench: &mut Bench, args: &BenchArgs) -> Result<()> {
     bench.report.checks.push("every order that was acknowledged is in the log once".to_owned());
     judge(&mut bench.report, widest);
     Ok(())
+}
+
+async fn with_everything(bench: &mut Bench, args: &BenchArgs) -> Result<()> {
+    if ![Chapter::Everything, Chapter::Delays, Chapter::CatchUp].into_iter().any(|chapter| args.wants(chapter)) {
+        return Ok(());
+    }
+    let commands = bench.stage.start(Role::Command).await?;
+    let queries = bench.stage.start(Role::Projection).await?;
+    bench.progress.set_message("the read side reads what the write side left");
+    bench.settle().await?;
+    bench.caught_up().await?;
+    let memory = bench.stage.memory("everything started").await?;
+    bench.report.memory.push(memory);
+    bench.follows = true;
+    if args.wants(Chapter::Everything) {
+        bench.creates(report::CREATE_FULL, commands).await?;
+        bench.caught_up().await?;
+        bench.flows(report::FLOW_FULL, commands).await?;
+    }
+    if args.wants(Chapter::Delays) {
+        bench.delays(commands, queries).await?;
+    }
+    if args.wants(Chapter::CatchUp) {
+        bench.catch_up(commands).await?;
+    }
+    let memory = bench.stage.memory("after everything").await?;
+    bench.report.memory.push(memory);
+    bench.stage.stop(Role::Projection).await?;
+    bench.stage.stop(Role::Command).await
 }
 
 /// Compares with what was to be reached.
@@ -184,6 +224,18 @@ fn judge(report: &mut Report, widest: usize) {
         1.0,
     );
     report.expect_ratio(
+        "create → pay → accept over HTTP, everything on, as a multiple of pgbench",
+        (report::FLOW_FULL, widest),
+        (pgbench, widest),
+        0.5,
+    );
+    report.expect_ratio(
+        "create → pay → accept over HTTP, everything on, as a multiple of postgres-es",
+        (report::FLOW_FULL, widest),
+        (&[report::VANILLA], widest),
+        2.0,
+    );
+    report.expect_ratio(
         "one hot order, as a multiple of postgres-es",
         (report::HOT, HOT_WRITERS),
         (&[report::HOT_VANILLA], HOT_WRITERS),
@@ -195,4 +247,11 @@ fn judge(report: &mut Report, widest: usize) {
         (&[report::LONG_VANILLA], LONG_WRITERS),
         10.0,
     );
+    if let Some(rate) = report.best(&[report::CATCH_UP], 0) {
+        report.expect("all projections catch up, events a second", rate, 20_000.0, rate >= 20_000.0);
+    }
+    let late = report.rows.iter().find(|row| row.what == report::DELAY_SOCKET).map(|row| row.p99_ms);
+    if let Some(late) = late {
+        report.expect("commit → socket, p99 in ms", late, 50.0, late <= 50.0);
+    }
 }

@@ -26,6 +26,9 @@ pub const ACCEPT: &str = "accept";
 pub const ETA: &str = "eta";
 pub const BARE: &str = "post";
 
+/// The commands of a flow that are ours.
+pub const COMMANDS: [&str; 3] = [CREATE, PAY, ACCEPT];
+
 /// One connection's customers and kitchens, and the orders it was promised.
 pub struct Shopper {
     world: World,
@@ -138,8 +141,8 @@ impl Flowing {
     }
 
     /// The cook takes on the oldest order that is paid by now.
-    async fn accept(&mut self, wire: &mut Wire, tally: &Tally) -> Result<()> {
-        let Some((order_id, kitchen)) = self.paid.pop_front() else { return Ok(()) };
+    async fn accept(&mut self, wire: &mut Wire, tally: &Tally) -> Result<Option<Accepted>> {
+        let Some((order_id, kitchen)) = self.paid.pop_front() else { return Ok(None) };
         let shopper = &self.shopper;
         for attempt in 0..TRIES_MAX {
             let started = Instant::now();
@@ -153,7 +156,7 @@ impl Flowing {
                 .await?;
             if answer.status == 200 {
                 tally.ended(ACCEPT, started);
-                return Ok(());
+                return Accepted::read(order_id, kitchen, answer).map(Some);
             }
             let is_early = answer.status == 422 && answer.body.contains("invalid_transition");
             ensure!(is_early, "{ACCEPT} answered {}: {}", answer.status, answer.body);
@@ -164,16 +167,20 @@ impl Flowing {
     }
 }
 
-impl Script for Flowing {
-    async fn turn(&mut self, wire: &mut Wire, tally: &Tally) -> Result<()> {
+impl Flowing {
+    /// Does it once, and says which order was accepted.
+    pub async fn flow(&mut self, wire: &mut Wire, tally: &Tally) -> Result<Option<Accepted>> {
         let order_id = self.shopper.create(wire, tally).await?;
         let payment_id = self.pay(order_id, wire, tally).await?;
         self.complete(payment_id, wire, tally).await?;
         self.paid.push_back((order_id, self.shopper.pick()));
-        if self.paid.len() > ACCEPT_BEHIND {
-            self.accept(wire, tally).await?;
-        }
-        Ok(())
+        if self.paid.len() > ACCEPT_BEHIND { self.accept(wire, tally).await } else { Ok(None) }
+    }
+}
+
+impl Script for Flowing {
+    async fn turn(&mut self, wire: &mut Wire, tally: &Tally) -> Result<()> {
+        self.flow(wire, tally).await.map(drop)
     }
 }
 
@@ -186,18 +193,30 @@ pub struct Promising {
 }
 
 /// An order that a cook took on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Accepted {
     /// The order.
     pub order_id: Uuid,
     /// The number of its kitchen.
     pub kitchen: usize,
+    /// The version that was answered.
+    pub version: i64,
+    /// Queries with it see this version.
+    pub consistency_token: String,
+}
+
+impl Accepted {
+    fn read(order_id: Uuid, kitchen: usize, answer: Answer<'_>) -> Result<Self> {
+        let version = answer.number("version").context("the answer names no version")?;
+        let token = answer.text("consistency_token").context("the answer has no consistency token")?;
+        Ok(Self { order_id, kitchen, version, consistency_token: token.to_owned() })
+    }
 }
 
 impl Promising {
     /// The cook of one connection.
-    pub fn new(world: &World, order: Accepted) -> Self {
-        Self { world: world.clone(), order, run: Uuid::now_v7(), turn: 0 }
+    pub fn new(world: &World, order: &Accepted) -> Self {
+        Self { world: world.clone(), order: order.clone(), run: Uuid::now_v7(), turn: 0 }
     }
 }
 
@@ -228,8 +247,7 @@ pub async fn accepted_order(wire: &mut Wire, world: &World, lane: usize, tally: 
     let payment_id = flow.pay(order_id, wire, tally).await?;
     flow.complete(payment_id, wire, tally).await?;
     flow.paid.push_back((order_id, kitchen));
-    flow.accept(wire, tally).await?;
-    Ok(Accepted { order_id, kitchen })
+    flow.accept(wire, tally).await?.context("an order was paid a moment ago")
 }
 
 /// Sends an order to the endpoint that does nothing.

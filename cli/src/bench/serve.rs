@@ -8,6 +8,7 @@ use command_service::{
     app::{CommandService, Connections},
     settings::CommandSettings,
 };
+use projection_service::{app::ProjectionService, settings::ProjectionSettings};
 use serde::{Deserialize, Serialize};
 use shared::{
     runtime::{Platform, jetstream, settings, telemetry},
@@ -26,6 +27,8 @@ pub enum Role {
     WriteSide,
     /// The write side with everything.
     Command,
+    /// The read side.
+    Projection,
     /// An endpoint that does nothing.
     Bare,
 }
@@ -36,6 +39,7 @@ impl Role {
         match self {
             Self::WriteSide => "write-side",
             Self::Command => "command",
+            Self::Projection => "projection",
             Self::Bare => "bare",
         }
     }
@@ -44,6 +48,7 @@ impl Role {
     pub fn program(self) -> &'static str {
         match self {
             Self::WriteSide | Self::Command => "command-service",
+            Self::Projection => "projection-service",
             Self::Bare => "bare axum",
         }
     }
@@ -71,6 +76,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
     match args.role {
         Role::WriteSide => command_service(&args, false).await,
         Role::Command => command_service(&args, true).await,
+        Role::Projection => projection_service(&args).await,
         Role::Bare => bare(&args).await,
     }
 }
@@ -82,6 +88,18 @@ async fn command_service(args: &ServeArgs, with_relay: bool) -> Result<()> {
     let nats = jetstream::connect(&settings.shared.nats_url, "homefood command-service").await?;
     let connections = Connections { nats, names: Names::default(), with_relay };
     let service = CommandService::start(&platform, &settings.write_side, connections).await?;
+    let ops = web::ops::routes(platform.metrics.clone(), platform.health.clone());
+    let (router, _) = service.router.merge(ops).split_for_parts();
+    serve(args, &platform, router).await
+}
+
+async fn projection_service(args: &ServeArgs) -> Result<()> {
+    let settings: ProjectionSettings = settings::parse_from(["projection-service".into()])?;
+    let _logs = telemetry::init(settings.shared.log_format, &settings.shared.log_filter).map_err(|e| anyhow!(e))?;
+    let platform = Platform::new("projection-service", settings.shared.clone()).await?;
+    let nats = jetstream::connect(&settings.shared.nats_url, "homefood projection-service").await?;
+    let connections = projection_service::app::Connections { nats: Some(nats), names: Names::default(), feed: None };
+    let service = ProjectionService::start(&platform, &settings.read_side, connections).await?;
     let ops = web::ops::routes(platform.metrics.clone(), platform.health.clone());
     let (router, _) = service.router.merge(ops).split_for_parts();
     serve(args, &platform, router).await

@@ -69,6 +69,23 @@ impl Wire {
         self.answer().await
     }
 
+    /// Asks for what must contain everything up to the position in `consistency_token`.
+    pub async fn get(
+        &mut self,
+        path: fmt::Arguments<'_>,
+        token: &str,
+        consistency_token: &str,
+    ) -> io::Result<Answer<'_>> {
+        self.output.clear();
+        write!(
+            self.output,
+            "GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\nconsistency-token: \
+             {consistency_token}\r\nprefer: wait=10\r\n\r\n"
+        )?;
+        self.stream.write_all(&self.output).await?;
+        self.answer().await
+    }
+
     async fn answer(&mut self) -> io::Result<Answer<'_>> {
         self.input.clear();
         let head = loop {
@@ -93,6 +110,14 @@ impl<'a> Answer<'a> {
     pub fn text(&self, name: &str) -> Option<&'a str> {
         let (_, rest) = self.body.split_once(&format!("\"{name}\":\""))?;
         rest.split_once('"').map(|(text, _)| text)
+    }
+}
+
+impl Answer<'_> {
+    /// The number of the first member of that name.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        let (_, rest) = self.body.split_once(&format!("\"{name}\":"))?;
+        rest.split([',', '}']).next()?.parse().ok()
     }
 }
 

@@ -35,8 +35,6 @@ struct Parts {
 /// Somebody who is hungry.
 #[derive(Debug)]
 pub struct Customer {
-    /// The person.
-    pub user_id: UserId,
     /// The bearer's token.
     pub token: String,
 }
@@ -65,7 +63,7 @@ impl World {
         };
         let customers = (0..CUSTOMERS).map(|_| {
             let user_id = UserId(Uuid::now_v7());
-            anyhow::Ok(Customer { user_id, token: mint(Role::Customer, user_id, None)? })
+            anyhow::Ok(Customer { token: mint(Role::Customer, user_id, None)? })
         });
         let kitchens = (0..KITCHENS).map(|_| {
             let (producer_id, user_id) = (ProducerId(Uuid::now_v7()), UserId(Uuid::now_v7()));
@@ -98,6 +96,11 @@ impl World {
         }
         sqlx::raw_sql(&sql).execute(db).await.context("the catalogue cannot be filled")?;
         Ok(())
+    }
+
+    /// Every customer.
+    pub fn customers(&self) -> &[Customer] {
+        &self.0.customers
     }
 
     /// The `n`-th customer, counted round and round.

@@ -32,7 +32,7 @@ pub struct Entry<A: EventSourced> {
 }
 
 /// A state and where its stream stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Loaded<A> {
     /// The state.
     pub aggregate: A,
@@ -62,9 +62,12 @@ impl<A: EventSourced> Aggregates<A> {
 }
 
 impl<A: EventSourced> Entry<A> {
-    /// Whether an append that this state may be built on has fallen since the last call.
-    pub fn has_fallen(&self) -> bool {
-        self.flight.fallen.swap(false, Ordering::AcqRel)
+    /// Forgets the state if an append that it may be built on has fallen since the last call. It is forgotten at once,
+    /// and not when it is read anew: the reading may fail, or be given up half way.
+    pub fn forget_fallen(&self, state: &mut Option<Loaded<A>>) {
+        if self.flight.fallen.swap(false, Ordering::AcqRel) {
+            *state = None;
+        }
     }
 
     /// Waits until every append of this aggregate is decided. Call it with the lock held, so that none is added.

@@ -94,13 +94,13 @@ impl AppendQueue {
 
     /// Takes a request on and waits for its outcome.
     pub async fn append(&self, request: AppendRequest) -> Result<AppendOutcome, AppendError> {
-        self.enqueue(request)?.await.map_err(|_| AppendError::Closed)?
+        outcome(self.enqueue(request)?).await
     }
 
     /// Fixes the answer of a command whose receipt has none yet, and gives the one that is now stored: the first wins.
     pub async fn answer(&self, command_id: Uuid, status: u16, data: Arc<str>) -> Result<Option<Receipt>, AppendError> {
         let pending = self.send(|reply| Job::Answer(LateAnswer { command_id, status, data }, reply))?;
-        match pending.await.map_err(|_| AppendError::Closed)?? {
+        match outcome(pending).await? {
             AppendOutcome::ReceiptFound(receipt) => Ok(Some(receipt)),
             AppendOutcome::Appended(_) | AppendOutcome::Conflict => Ok(None),
         }
@@ -120,6 +120,11 @@ impl AppendQueue {
         place.send(job(reply));
         Ok(pending)
     }
+}
+
+/// Waits for an append that was taken on. A writer that failed with it in hand may have appended it.
+pub async fn outcome(pending: Pending) -> Result<AppendOutcome, AppendError> {
+    pending.await.unwrap_or_else(|_| Err(AppendError::OutcomeUnknown("the writer failed".to_owned())))
 }
 
 /// Told about every batch: requests in it and how long its transaction took.
@@ -151,8 +156,9 @@ impl AppendWriter {
         self
     }
 
-    /// Runs until `shutdown`, then appends what still waits and stops.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    /// Runs until `shutdown`, then appends what still waits and stops. If it panics it can be run again: those whose
+    /// batch was in hand are told that the outcome is unknown, the others still wait.
+    pub async fn run(&mut self, shutdown: CancellationToken) {
         let mut jobs = Vec::with_capacity(self.options.batch_max);
         loop {
             if self.held_back.is_empty() {
@@ -263,17 +269,26 @@ impl AppendWriter {
         outcome
     }
 
+    /// Whatever goes wrong here says nothing about the requests: a database that lets nobody in has refused none.
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        let options = self.database.clone().application_name("homefood append writer").disable_statement_logging();
-        let connecting = PgConnection::connect_with(&options);
-        let mut connection = tokio::time::timeout(self.options.statement_timeout, connecting)
-            .await
-            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))))?;
-        sqlx::query("SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false)")
-            .bind(self.options.statement_timeout.as_millis().to_string())
+        let limit = self.options.statement_timeout;
+        let connecting = async {
+            let options = self.database.clone().application_name("homefood append writer").disable_statement_logging();
+            let mut connection = PgConnection::connect_with(&options).await?;
+            // What the lock protects is read after it was taken, which takes a snapshot per statement.
+            sqlx::query(
+                "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false),
+                        set_config('default_transaction_isolation', 'read committed', false)",
+            )
+            .bind(limit.as_millis().to_string())
             .execute(&mut connection)
             .await?;
-        Ok(connection)
+            Ok::<_, sqlx::Error>(connection)
+        };
+        match tokio::time::timeout(limit, connecting).await {
+            Ok(connected) => connected.map_err(|error| sqlx::Error::Io(std::io::Error::other(error))),
+            Err(_) => Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))),
+        }
     }
 
     /// Tells everybody how it went: first the feed, then the aggregates, then those who wait.
@@ -336,7 +351,9 @@ impl Gathered {
 
 /// The database is shutting down, out of resources or too slow: asking again may help, splitting the batch does not.
 fn is_transient(error: &dyn sqlx::error::DatabaseError) -> bool {
-    error.code().is_some_and(|code| ["08", "25", "40", "53", "55", "57"].iter().any(|class| code.starts_with(class)))
+    error
+        .code()
+        .is_some_and(|code| ["08", "25", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)))
 }
 
 /// What the twins of an append are told: the receipt that it has just left.
@@ -346,7 +363,7 @@ fn twin_outcome(request: &AppendRequest, outcome: &AppendOutcome) -> AppendOutco
             fingerprint: receipt.fingerprint.to_vec(),
             status: receipt.status,
             data: receipt.data.clone(),
-            sequence: request.stream.as_ref().map_or(0, |stream| stream.expected.sequence + stream.events.len() as u64),
+            sequence: receipt.sequence,
             position: appended.position,
         }),
         _ => outcome.clone(),

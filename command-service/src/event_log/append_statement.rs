@@ -61,7 +61,8 @@ impl Batch {
     pub fn push(&mut self, request: &AppendRequest, chained: bool) {
         self.r_command.push(request.command_id);
         self.push_receipt(request.receipt.as_ref());
-        self.r_chained.push(chained);
+        // A receipt alone is compared with no stream: it follows nothing but itself.
+        self.r_chained.push(chained || request.stream.is_none());
         let n = self.r_command.len() as i32;
         match &request.stream {
             Some(stream) => {
@@ -90,8 +91,8 @@ impl Batch {
             }
             None => {
                 self.r_type.push(None);
-                self.r_id.push(None);
-                self.r_expected.push(None);
+                self.r_id.push(Some(request.command_id.to_string()));
+                self.r_expected.push(request.receipt.as_ref().map(|receipt| receipt.sequence as i64));
                 self.r_expected_event.push(None);
                 self.r_count.push(0);
             }

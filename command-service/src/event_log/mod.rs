@@ -8,7 +8,7 @@ mod request;
 mod snapshots;
 
 pub use aggregates::{Aggregates, Entry, Loaded};
-pub use append_queue::{AppendQueue, AppendQueueOptions, AppendWriter};
+pub use append_queue::{AppendQueue, AppendQueueOptions, AppendWriter, outcome};
 pub use receipts::{find_receipt, sweep_receipts};
 pub use request::{
     AppendError, AppendOutcome, AppendRequest, Appended, Expected, NewEvent, NewTimer, Receipt, ReceiptDraft,

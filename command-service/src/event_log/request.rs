@@ -96,6 +96,8 @@ pub struct ReceiptDraft {
     pub status: Option<u16>,
     /// The answer's data, or its whole problem document.
     pub data: Option<Arc<str>>,
+    /// The stream's version after the command.
+    pub sequence: u64,
 }
 
 /// What was answered to a command before.

@@ -85,7 +85,7 @@ impl Snapshots {
 
 impl SnapshotWriter {
     /// Runs until `shutdown`.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    pub async fn run(&mut self, shutdown: CancellationToken) {
         loop {
             let snapshot = tokio::select! {
                 () = shutdown.cancelled() => return,

@@ -1,9 +1,10 @@
 //! The log under races, repetitions and faults, on a real Postgres.
 
-use std::{str::FromStr, sync::Arc};
+use std::{panic::AssertUnwindSafe, str::FromStr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use dev_servers::TestServers;
+use futures::FutureExt;
 use shared::{
     domain::{Actor, AggregateType, DomainEvent, order::OrderPreparationStarted},
     follow::LogFeed,
@@ -43,8 +44,8 @@ async fn log() -> Log {
 }
 
 fn start(options: &PgConnectOptions, feed: &LogFeed, limits: AppendQueueOptions) -> AppendQueue {
-    let (queue, writer) = AppendQueue::new(options.clone(), feed.clone(), limits);
-    tokio::spawn(writer.run(CancellationToken::new()));
+    let (queue, mut writer) = AppendQueue::new(options.clone(), feed.clone(), limits);
+    tokio::spawn(async move { writer.run(CancellationToken::new()).await });
     queue
 }
 
@@ -79,7 +80,9 @@ fn append(id: Uuid, sequence: u64, after: Option<Uuid>, events: Vec<NewEvent>) -
 
 fn with_receipt(mut request: AppendRequest, command_id: Uuid, data: &str) -> AppendRequest {
     request.command_id = command_id;
-    request.receipt = Some(ReceiptDraft { fingerprint: [7; 32], status: Some(201), data: Some(Arc::from(data)) });
+    let sequence = request.stream.as_ref().map_or(0, |stream| stream.expected.sequence + stream.events.len() as u64);
+    request.receipt =
+        Some(ReceiptDraft { fingerprint: [7; 32], status: Some(201), data: Some(Arc::from(data)), sequence });
     request
 }
 
@@ -186,7 +189,7 @@ async fn a_late_answer_is_fixed_by_the_first_who_gives_it() {
     let log = log().await;
     let command_id = Uuid::now_v7();
     let mut request = with_receipt(append(Uuid::now_v7(), 0, None, vec![event()]), command_id, "");
-    request.receipt = Some(ReceiptDraft { fingerprint: [7; 32], status: None, data: None });
+    request.receipt = Some(ReceiptDraft { fingerprint: [7; 32], status: None, data: None, sequence: 1 });
     log.queue.append(request).await.unwrap();
     let first = log.queue.answer(command_id, 201, Arc::from("first")).await.unwrap().unwrap();
     let second = log.queue.answer(command_id, 202, Arc::from("second")).await.unwrap().unwrap();
@@ -265,4 +268,57 @@ async fn old_receipts_are_swept_in_bounded_batches() {
     let later = Utc::now() + chrono::Duration::hours(1);
     assert_eq!(sweep_receipts(&log.db, later, 3).await.unwrap(), 3);
     assert_eq!(sweep_receipts(&log.db, later, 3).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_can_be_run_again_and_loses_nobody() {
+    let log = log().await;
+    let (queue, writer) = AppendQueue::new(log.options.clone(), log.feed.clone(), AppendQueueOptions::default());
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let mut writer = writer.observed_by(Box::new(move |_, _| {
+        assert!(!first.swap(false, std::sync::atomic::Ordering::Relaxed), "a bug");
+    }));
+    let command_id = Uuid::now_v7();
+    let keyed = || with_receipt(append(Uuid::now_v7(), 0, None, vec![event()]), command_id, "done");
+    let in_hand = queue.enqueue(keyed()).unwrap();
+    let running = tokio::spawn(async move {
+        while AssertUnwindSafe(writer.run(CancellationToken::new())).catch_unwind().await.is_err() {}
+    });
+    assert!(matches!(outcome(in_hand).await, Err(AppendError::OutcomeUnknown(_))));
+    // It had been appended, and whoever asks again under the same name is told so.
+    let again = queue.append(keyed()).await.unwrap();
+    assert!(matches!(again, AppendOutcome::ReceiptFound(receipt) if receipt.position == 1));
+    assert!(!running.is_finished());
+    assert_eq!(positions(&log.db).await, [1]);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_given_up_may_still_land_and_is_not_done_twice() {
+    let log = log().await;
+    let limits = AppendQueueOptions {
+        statement_timeout: std::time::Duration::from_millis(300),
+        ..AppendQueueOptions::default()
+    };
+    let impatient = start(&log.options, &log.feed, limits);
+    let command_id = Uuid::now_v7();
+    let id = Uuid::now_v7();
+    let keyed = || with_receipt(append(id, 0, None, vec![event()]), command_id, "done");
+    let mut blocker = log.db.begin().await.unwrap();
+    sqlx::query("SELECT position FROM log_head FOR UPDATE").execute(&mut *blocker).await.unwrap();
+    let given_up = impatient.append(keyed()).await;
+    assert!(matches!(given_up, Err(AppendError::OutcomeUnknown(_))), "{given_up:?}");
+    blocker.rollback().await.unwrap();
+    let outcomes = [impatient.append(keyed()).await.unwrap(), log.queue.append(keyed()).await.unwrap()];
+    assert!(matches!(outcomes[1], AppendOutcome::ReceiptFound(_)), "{outcomes:?}");
+    assert_eq!(positions(&log.db).await, [1]);
+}
+
+#[tokio::test]
+async fn a_database_that_lets_nobody_in_has_refused_no_request() {
+    let log = log().await;
+    let elsewhere = start(&log.options.clone().database("no_such_database"), &log.feed, AppendQueueOptions::default());
+    let requests = (0..3).map(|_| elsewhere.append(append(Uuid::now_v7(), 0, None, vec![event()])));
+    for outcome in futures::future::join_all(requests).await {
+        assert!(matches!(outcome, Err(AppendError::OutcomeUnknown(_))), "{outcome:?}");
+    }
 }

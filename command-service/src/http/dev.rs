@@ -112,7 +112,7 @@ struct BankData {
     security(("bearer" = [])),
     params(
         ("payment_id" = PaymentId, Path, description = "The payment"),
-        ("act" = BankAct, Path, description = "What is done"),
+        ("act" = inline(BankAct), Path, description = "What is done"),
         Telling,
     ),
     responses((status = 200, description = "Done at the bank", body = Envelope<BankData>), CommandProblems)

@@ -12,6 +12,7 @@ mod sessions;
 mod state;
 mod views;
 
+use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use sessions::SessionWatch;
@@ -19,7 +20,17 @@ pub use state::{AppParts, AppState};
 
 /// Every route, ready to be joined with others.
 pub fn router(state: AppState) -> OpenApiRouter {
-    let documented = OpenApiRouter::new()
+    let routes = if state.is_development() { routes().merge(dev::router()) } else { routes() };
+    routes.with_state(state)
+}
+
+/// What the routes say of themselves, those of development included.
+pub fn document() -> OpenApi {
+    routes().merge(dev::router()).into_openapi()
+}
+
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
         .routes(routes!(orders::create_order))
         .routes(routes!(orders::cancel_order))
         .routes(routes!(orders::complete_order))
@@ -33,7 +44,5 @@ pub fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(order_steps::adjust_eta))
         .routes(routes!(payments::pay_order))
         .routes(routes!(payments::sync_payment))
-        .routes(routes!(refunds::refund_order));
-    let router = if state.is_development() { documented.merge(dev::router()) } else { documented };
-    router.with_state(state)
+        .routes(routes!(refunds::refund_order))
 }

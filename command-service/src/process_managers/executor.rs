@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::{
     PROCESS_MANAGERS,
     step::{Effect, Policies, Situation, Step},
+    turns::Turns,
 };
 use crate::{
     command_handler::{CommandError, CommandHandler, Handled, NoAnswer, Submission},
@@ -24,8 +25,8 @@ use crate::{
 };
 
 /// The first rest before a step that found the log out of reach is tried again; it doubles up to [`REST_MAX`].
-const REST_MIN: Duration = Duration::from_millis(20);
-const REST_MAX: Duration = Duration::from_secs(5);
+pub(super) const REST_MIN: Duration = Duration::from_millis(20);
+pub(super) const REST_MAX: Duration = Duration::from_secs(5);
 /// Commands of our own making leave a receipt; what they ask is fixed by what named them.
 const OWN_FINGERPRINT: [u8; 32] = [0; 32];
 
@@ -100,6 +101,8 @@ pub struct Executor {
     pub policies: Arc<Policies>,
     /// Metrics.
     pub observer: CommandObserver,
+    /// Who deals with the providers.
+    pub turns: Arc<Turns>,
 }
 
 impl Executor {
@@ -127,25 +130,22 @@ impl Executor {
 
     /// Does the steps in order. A repetition finds the receipts of those that were done and goes on behind them.
     pub async fn perform(&self, cause: &Cause, aggregate_id: Uuid, steps: Vec<Step>) -> Result<(), Poison> {
-        let mut ordinal = 0_u32;
+        let mut asked = Vec::new();
         // Depth first: what follows from a no comes before the next step.
         let mut left: Vec<Step> = steps.into_iter().rev().collect();
         while let Some(step) = left.pop() {
             match step {
                 Step::Order { order_id, command, otherwise } => {
-                    if self.ask(&self.orders, cause, &mut ordinal, order_id.0, command).await? == Answer::No {
+                    if self.ask(&self.orders, cause, &mut asked, order_id.0, command).await? == Answer::No {
                         left.extend(otherwise.into_iter().rev());
                     }
                 }
                 Step::Payment { payment_id, command, otherwise } => {
-                    if self.ask(&self.payments, cause, &mut ordinal, payment_id.0, command).await? == Answer::No {
+                    if self.ask(&self.payments, cause, &mut asked, payment_id.0, command).await? == Answer::No {
                         left.extend(otherwise.into_iter().rev());
                     }
                 }
-                Step::Effect(effect) => {
-                    let (payment_id, commands) = self.act(effect, cause).await?;
-                    left.extend(commands.into_iter().rev().map(|command| Step::payment(payment_id, command)));
-                }
+                Step::Effect(effect) => self.act(effect, cause).await?,
                 Step::Arm { kind, due_at } => {
                     let timer_id = Uuid::new_v5(&cause.source_id, kind.as_str().as_bytes());
                     let timer = NewTimer {
@@ -172,10 +172,10 @@ impl Executor {
                 | OrderEvent::OrderAccepted(_)
                 | OrderEvent::OrderCancelled(_)
                 | OrderEvent::OrderPaymentAttemptFailed(_),
-            )) => situation.order = self.load(&self.orders, event.aggregate_id).await?,
+            )) => situation.order = self.load_since(&self.orders, event.aggregate_id, event.sequence).await?,
             Ok(DomainEvent::Order(_)) => {}
             Ok(DomainEvent::Payment(payment_event)) => {
-                situation.payment = self.load(&self.payments, event.aggregate_id).await?;
+                situation.payment = self.load_since(&self.payments, event.aggregate_id, event.sequence).await?;
                 let is_about_money = matches!(
                     payment_event,
                     PaymentEvent::PaymentAuthorized(_)
@@ -213,28 +213,52 @@ impl Executor {
     }
 
     async fn load<A: EventSourced>(&self, handler: &CommandHandler<A>, id: Uuid) -> Result<Option<A>, Poison> {
+        self.load_since(handler, id, u64::MAX).await
+    }
+
+    async fn load_since<A: EventSourced>(
+        &self,
+        handler: &CommandHandler<A>,
+        id: Uuid,
+        sequence: u64,
+    ) -> Result<Option<A>, Poison> {
         let mut rest = REST_MIN;
         loop {
-            match handler.load(id).await {
+            match handler.load_since(id, sequence).await {
                 Ok(loaded) => return Ok(loaded.map(|loaded| loaded.aggregate)),
                 Err(error) => self.rest_or_give_up("process_managers", &error, &mut rest).await?,
             }
         }
     }
 
+    /// Has a command done once, however often its cause is followed.
     async fn ask<A: EventSourced>(
         &self,
         handler: &CommandHandler<A>,
         cause: &Cause,
-        ordinal: &mut u32,
+        asked: &mut Vec<Uuid>,
+        aggregate_id: Uuid,
+        command: A::Action,
+    ) -> Result<Answer, Poison> {
+        let before = asked.iter().filter(|earlier| **earlier == aggregate_id).count();
+        asked.push(aggregate_id);
+        let receipt = Some(OWN_FINGERPRINT);
+        self.submit(handler, cause, (command_id(cause, aggregate_id, before), receipt), aggregate_id, command).await
+    }
+
+    async fn submit<A: EventSourced>(
+        &self,
+        handler: &CommandHandler<A>,
+        cause: &Cause,
+        (command_id, fingerprint): (Uuid, Option<[u8; 32]>),
         aggregate_id: Uuid,
         command: A::Action,
     ) -> Result<Answer, Poison> {
         let submission = Submission {
             aggregate_id,
             is_new: false,
-            command_id: command_id(cause, *ordinal),
-            fingerprint: Some(OWN_FINGERPRINT),
+            command_id,
+            fingerprint,
             expected_version: None,
             correlation_id: cause.correlation_id,
             causation_id: cause.causation_id,
@@ -242,7 +266,6 @@ impl Executor {
             traceparent: cause.traceparent.clone(),
             intent: Intent { actor: Actor::system(cause.manager), now: self.clock.now(), command },
         };
-        *ordinal += 1;
         let mut rest = REST_MIN;
         loop {
             match handler.execute(submission.clone(), &NoAnswer).await {
@@ -262,23 +285,32 @@ impl Executor {
         answer
     }
 
-    async fn act(&self, effect: Effect, cause: &Cause) -> Result<(PaymentId, Vec<PaymentCommand>), Poison> {
-        let (Effect::OpenSession(payment_id)
-        | Effect::Abort(payment_id)
-        | Effect::Capture(payment_id)
-        | Effect::Refund(payment_id)) = effect;
+    /// Does something at the provider and writes down what came of it. One effect on a payment at a time: whoever comes
+    /// second finds what the first one wrote.
+    async fn act(&self, effect: Effect, cause: &Cause) -> Result<(), Poison> {
+        let payment_id = effect.payment_id();
         let mut run = EffectRun { attempt: 1, init_try: 1, may_be_repeated: cause.may_be_repeated };
         loop {
-            let Some(payment) = self.load(&self.payments, payment_id.0).await? else {
-                return Ok((payment_id, Vec::new()));
+            let turn = self.turns.take(payment_id.0).await;
+            let Some(payment) = self.load(&self.payments, payment_id.0).await? else { return Ok(()) };
+            let rest = match self.effects.perform(effect, &payment, cause, &mut run).await {
+                Ok(news) => return self.write_down(cause, payment_id, news).await,
+                Err(rest) => rest,
             };
-            match self.effects.perform(effect, &payment, cause, &mut run).await {
-                Ok(commands) => return Ok((payment_id, commands)),
-                Err(rest) => tokio::time::sleep(rest).await,
-            }
+            drop(turn);
+            self.turns.rest(rest).await;
             run.attempt += 1;
             run.may_be_repeated = true;
         }
+    }
+
+    /// News leaves no receipt: the payment itself tells news that it knows from other news, and following the same cause
+    /// again may well bring other news.
+    async fn write_down(&self, cause: &Cause, id: PaymentId, news: Vec<PaymentCommand>) -> Result<(), Poison> {
+        for command in news {
+            self.submit(&self.payments, cause, (Uuid::now_v7(), None), id.0, command).await?;
+        }
+        Ok(())
     }
 
     async fn arm(&self, cause: &Cause, timer: NewTimer) -> Result<(), Poison> {
@@ -286,7 +318,12 @@ impl Executor {
         loop {
             let request = AppendRequest {
                 command_id: Uuid::new_v5(&timer.timer_id, b"arm"),
-                receipt: Some(ReceiptDraft { fingerprint: OWN_FINGERPRINT, status: Some(204), data: None }),
+                receipt: Some(ReceiptDraft {
+                    fingerprint: OWN_FINGERPRINT,
+                    status: Some(204),
+                    data: None,
+                    sequence: 0,
+                }),
                 stream: None,
                 timers: vec![timer.clone()],
                 ticket: None,
@@ -343,7 +380,8 @@ enum Answer {
     No,
 }
 
-/// Names the `ordinal`-th command that `cause` leads to.
-fn command_id(cause: &Cause, ordinal: u32) -> Uuid {
-    Uuid::new_v5(&cause.source_id, format!("{}:{ordinal}", cause.manager).as_bytes())
+/// Names what `cause` asks of an aggregate, after `before` other commands to it. The name does not depend on what is
+/// asked of others: a second time, part of that may not be asked any more.
+fn command_id(cause: &Cause, aggregate_id: Uuid, before: usize) -> Uuid {
+    Uuid::new_v5(&cause.source_id, format!("{}:{aggregate_id}:{before}", cause.manager).as_bytes())
 }

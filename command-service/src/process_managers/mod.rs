@@ -2,6 +2,7 @@
 //! runner follows the log and does them.
 
 mod cancellation;
+mod dead_letters;
 mod deadlines;
 mod executor;
 mod fulfilment;
@@ -9,16 +10,19 @@ mod order_payment;
 mod refund;
 mod runner;
 mod step;
+mod turns;
 
 use shared::{
     domain::{DomainEvent, order::OrderEvent, payment::PaymentEvent},
     log::RecordedEvent,
 };
 
+pub use dead_letters::QUEUE;
 pub use deadlines::on_timer;
 pub use executor::{Cause, CommandObserver, EffectRun, Effects, Executor, Poison};
-pub use runner::Runner;
+pub use runner::{LetterObserver, Runner};
 pub use step::{Effect, Policies, Situation, Step};
+pub use turns::Turns;
 
 /// A process manager: its stable name, which names its commands, and its reaction.
 pub struct ProcessManager {
@@ -78,3 +82,6 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

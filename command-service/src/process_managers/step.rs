@@ -54,6 +54,15 @@ pub enum Effect {
     Refund(PaymentId),
 }
 
+impl Effect {
+    /// The payment it is about.
+    pub fn payment_id(self) -> PaymentId {
+        match self {
+            Self::OpenSession(id) | Self::Abort(id) | Self::Capture(id) | Self::Refund(id) => id,
+        }
+    }
+}
+
 /// What a process manager may look at: the aggregates the event is about, as they are now (never older than the event),
 /// and the settings.
 #[derive(Debug, Clone)]

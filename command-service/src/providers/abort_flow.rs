@@ -1,14 +1,11 @@
 //! Calling a payment off while its customer may be paying it this very moment.
 
 use shared::domain::{
-    Money, PaymentId, RefundId,
+    Money, PaymentId,
     payment::{AbortOutcome, EvidenceSource, ProviderReport, ProviderStatus},
 };
 
-use super::{
-    CallCtx, CallError, CancelRequest, Cancelled, ErrorClass, GuardedProvider, PaymentState, ProviderError,
-    refund_request_id,
-};
+use super::{CallCtx, CallError, CancelRequest, Cancelled, ErrorClass, GuardedProvider, PaymentState, ProviderError};
 
 /// A payment to be called off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +49,10 @@ pub async fn abort(provider: &GuardedProvider, ctx: &CallCtx, attempt: &AbortAtt
     let request = CancelRequest {
         provider_payment_id: state.provider_payment_id.clone(),
         amount: None,
-        // Should the money have come meanwhile, this is the refund of a payment with nothing to buy: under the same
-        // name, so that it can never go back twice.
-        external_request_id: refund_request_id(RefundId::of_unapplied(attempt.payment_id), 1),
+        // A name of its own: a page that was withdrawn under the name of a refund would make the bank take that refund
+        // for a repetition. Should the money have come meanwhile, all of it goes back, and nothing is left to go back
+        // twice.
+        external_request_id: format!("{}-abort", ctx.operation_id),
     };
     match provider.cancel(ctx, &request).await {
         Ok(cancelled) => called_off(attempt, state, &cancelled),

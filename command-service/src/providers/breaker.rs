@@ -143,10 +143,11 @@ impl Breaker {
         self.machine.lock().phase.state()
     }
 
-    /// How long it lets nothing pass; none unless it is open.
+    /// How long it lets nothing pass; none unless it is open. Open with its time over, it waits for a probe, and whoever
+    /// asks may be that.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.machine.lock().phase {
-            Phase::Open { until } => Some((until - self.clock.now()).to_std().unwrap_or_default()),
+            Phase::Open { until } => (until - self.clock.now()).to_std().ok().filter(|rest| !rest.is_zero()),
             Phase::Closed { .. } | Phase::HalfOpen { .. } => None,
         }
     }

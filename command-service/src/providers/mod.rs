@@ -25,3 +25,6 @@ pub use port::{
 };
 pub use refund_flow::{RefundAttempt, refund, refund_request_id};
 pub use retry::RetrySettings;
+
+#[cfg(test)]
+mod tests;

@@ -1,37 +1,14 @@
-//! The streams as `nats/` defines them.
+//! The mirror's stream as `nats/events.json` defines it.
 
-use async_nats::jetstream::{
-    Context,
-    context::CreateStreamError,
-    stream::{Config, Info},
-};
+use async_nats::jetstream::stream::Config;
 use shared::subjects::Names;
 
 const EVENTS: &str = include_str!("../../../nats/events.json");
-const DEAD_LETTERS: &str = include_str!("../../../nats/dead_letters.json");
 
 /// The stream that mirrors the log.
 pub fn events(names: &Names, replicas: usize) -> Config {
-    read(EVENTS, names, names.events_stream(), replicas)
-}
-
-/// The stream of parked events.
-pub fn dead_letters(names: &Names, replicas: usize) -> Config {
-    read(DEAD_LETTERS, names, names.dead_letters_stream(), replicas)
-}
-
-/// Creates the stream of parked events, or changes it to its definition.
-pub async fn ensure_dead_letters(
-    jetstream: &Context,
-    names: &Names,
-    replicas: usize,
-) -> Result<Info, CreateStreamError> {
-    jetstream.create_or_update_stream(dead_letters(names, replicas)).await
-}
-
-fn read(definition: &str, names: &Names, name: String, replicas: usize) -> Config {
-    let mut config: Config = serde_json::from_str(definition).expect("a test reads the definitions in nats/");
-    config.name = name;
+    let mut config: Config = serde_json::from_str(EVENTS).expect("a test reads the definition in nats/");
+    config.name = names.events_stream();
     config.subjects = config.subjects.iter().map(|subject| names.subject(subject)).collect();
     config.num_replicas = replicas;
     config
@@ -90,12 +67,12 @@ mod tests {
     use std::time::Duration;
 
     use async_nats::jetstream::stream::{DiscardPolicy, RetentionPolicy, StorageType};
-    use shared::subjects::{DEAD_LETTERS_STREAM, EVENTS_STREAM, EVENTS_SUBJECTS};
+    use shared::subjects::{EVENTS_STREAM, EVENTS_SUBJECTS};
 
     use super::*;
 
     #[test]
-    fn the_definitions_say_what_the_conventions_say() {
+    fn the_definition_says_what_the_conventions_say() {
         let events = events(&Names::default(), 3);
         assert_eq!(events.name, EVENTS_STREAM);
         assert_eq!(events.subjects, [EVENTS_SUBJECTS]);
@@ -103,22 +80,14 @@ mod tests {
         assert!(events.deny_delete && events.deny_purge && events.allow_direct);
         assert_eq!((events.discard, events.retention), (DiscardPolicy::New, RetentionPolicy::Limits));
         assert_eq!((events.storage, events.max_age), (StorageType::File, Duration::ZERO));
-
-        let letters = dead_letters(&Names::default(), 1);
-        assert_eq!(letters.name, DEAD_LETTERS_STREAM);
-        assert_eq!(letters.subjects, ["homefood.dlq.>"]);
-        assert_eq!(letters.retention, RetentionPolicy::Limits);
     }
 
     #[test]
-    fn every_field_of_the_definition_files_is_known() {
-        for definition in [EVENTS, DEAD_LETTERS] {
-            let read: serde_json::Value =
-                serde_json::to_value(serde_json::from_str::<Config>(definition).unwrap()).unwrap();
-            let written: serde_json::Value = serde_json::from_str(definition).unwrap();
-            for (field, value) in written.as_object().unwrap() {
-                assert_eq!(read.get(field), Some(value), "{field}");
-            }
+    fn every_field_of_the_definition_is_known() {
+        let read = serde_json::to_value(serde_json::from_str::<Config>(EVENTS).unwrap()).unwrap();
+        let written: serde_json::Value = serde_json::from_str(EVENTS).unwrap();
+        for (field, value) in written.as_object().unwrap() {
+            assert_eq!(read.get(field), Some(value), "{field}");
         }
     }
 

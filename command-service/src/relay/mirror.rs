@@ -1,13 +1,15 @@
 //! Looks whether the stream is the mirror of the log, and makes it one where it is not.
 
 use async_nats::jetstream::{
-    self, Context, ErrorCode,
+    Context, ErrorCode,
     context::{CreateStreamErrorKind, GetStreamErrorKind},
+    message::StreamMessage,
     stream::{Config, Info, RawMessageErrorKind, State, Stream},
 };
+use futures::StreamExt;
 use shared::{
     follow::{LogFeed, cloud_event::from_message},
-    log::Position,
+    log::{Position, RecordedEvent},
 };
 
 use super::{
@@ -16,6 +18,9 @@ use super::{
     status::StatusBoard,
     surprise::Surprise,
 };
+
+/// Messages read side by side when the mirror is compared with the log.
+const READS_MAX: usize = 32;
 
 /// Why a mirror is made anew from the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,7 +33,7 @@ pub enum ReseedReason {
     Incomplete,
     /// It is longer than the log.
     Ahead,
-    /// Its last message is not the event that the log has there.
+    /// A message near its end is not the event that the log has there.
     Foreign,
 }
 
@@ -73,7 +78,7 @@ impl Mirror<'_> {
             Ok(stream) => Ok(Some(stream)),
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(answer) if answer.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
-                _ => Err(Surprise::jetstream("describe the stream")(&error)),
+                _ => Err(Surprise::jetstream("describe the stream", &error)),
             },
         }
     }
@@ -108,7 +113,7 @@ impl Mirror<'_> {
         if state.messages == 0 {
             return Ok(None);
         }
-        self.compare_last(stream, state.last_sequence).await
+        self.compare_end(stream, state).await
     }
 
     async fn put_right(&self, wanted: &Config, actual: &Config) -> Result<bool, Surprise> {
@@ -122,7 +127,7 @@ impl Mirror<'_> {
                 Ok(true)
             }
             Err(error) if matches!(error.kind(), CreateStreamErrorKind::JetStream(_)) => Ok(false),
-            Err(error) => Err(Surprise::jetstream("change the stream back")(&error)),
+            Err(error) => Err(Surprise::jetstream("change the stream back", &error)),
         }
     }
 
@@ -136,25 +141,37 @@ impl Mirror<'_> {
         state.messages == (state.last_sequence + 1).saturating_sub(first)
     }
 
-    async fn compare_last(&self, stream: &Stream, position: Position) -> Result<Option<ReseedReason>, Surprise> {
-        let message = match stream.get_raw_message(position).await {
-            Ok(message) => message,
-            Err(error) => match error.kind() {
-                RawMessageErrorKind::NoMessageFound => return Ok(Some(ReseedReason::Incomplete)),
-                _ => return Err(Surprise::jetstream("read the last message")(&error)),
-            },
-        };
-        let events = self.feed.reader().page(position - 1, 1).await?;
-        let same = events.first().is_some_and(|event| {
-            let subject = self.options.names.event(event.aggregate_type, event.aggregate_id, &event.event_type);
-            from_message(&message.headers, &message.payload).is_ok_and(|mirrored| {
-                mirrored.position == event.position
-                    && mirrored.event_id == event.event_id
-                    && mirrored.payload == event.payload
-                    && *message.subject == *subject
-            })
-        });
-        Ok((!same).then_some(ReseedReason::Foreign))
+    /// Compares what this relay has not seen acknowledged with the log: at least the last message, at most as many as
+    /// can have been in flight. A stranger may have come between those.
+    async fn compare_end(&self, stream: &Stream, state: &State) -> Result<Option<ReseedReason>, Surprise> {
+        let last = state.last_sequence;
+        let in_flight = (self.options.windows_max * self.options.window_events) as u64;
+        let from = (self.status.position() + 1).max(last.saturating_sub(in_flight)).clamp(state.first_sequence, last);
+        let events = self.feed.reader().page(from - 1, (last + 1 - from) as u32).await?;
+        let mut messages =
+            futures::stream::iter(from..=last).map(|place| stream.get_raw_message(place)).buffered(READS_MAX);
+        let mut events = events.iter();
+        while let Some(message) = messages.next().await {
+            match message {
+                Ok(message) if events.next().is_some_and(|event| self.is_same(&message, event)) => {}
+                Ok(_) => return Ok(Some(ReseedReason::Foreign)),
+                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {
+                    return Ok(Some(ReseedReason::Incomplete));
+                }
+                Err(error) => return Err(Surprise::jetstream("read the last messages", &error)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_same(&self, message: &StreamMessage, event: &RecordedEvent) -> bool {
+        let subject = self.options.names.event(event.aggregate_type, event.aggregate_id, &event.event_type);
+        from_message(&message.headers, &message.payload).is_ok_and(|mirrored| {
+            mirrored.position == event.position
+                && mirrored.event_id == event.event_id
+                && mirrored.payload == event.payload
+                && *message.subject == *subject
+        })
     }
 
     /// Deletes the stream and creates it empty; the events then flow into it as they always do.
@@ -170,11 +187,11 @@ impl Mirror<'_> {
             self.jetstream
                 .delete_stream(&wanted.name)
                 .await
-                .map_err(|e| Surprise::jetstream("delete the stream")(&e))?;
+                .map_err(|e| Surprise::jetstream("delete the stream", &e))?;
         }
         let config = Config { first_sequence: (first > 1).then_some(first), ..wanted };
         let created = self.jetstream.create_stream(config).await;
-        let created = created.map_err(|error| Surprise::jetstream("create the stream")(&error))?;
+        let created = created.map_err(|error| Surprise::jetstream("create the stream", &error))?;
         if let Some(reason) = reason.filter(|_| exists || head > 0) {
             let stream = &created.cached_info().config.name;
             tracing::warn!(%stream, ?reason, from = first, upto = head, "relay_reseeded");
@@ -189,6 +206,6 @@ impl Mirror<'_> {
     }
 }
 
-fn standing(info: &jetstream::stream::Info) -> Standing {
+fn standing(info: &Info) -> Standing {
     Standing { position: info.state.last_sequence, replicas: info.config.num_replicas }
 }

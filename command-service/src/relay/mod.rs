@@ -5,7 +5,7 @@
 //! was replaced without knowing it, or a client that sends again after it reconnected, can neither duplicate nor
 //! reorder anything.
 
-pub mod definition;
+mod definition;
 mod leadership;
 mod mirror;
 mod publisher;
@@ -131,6 +131,7 @@ impl Relay {
 
     async fn stand_by(&self, candidate: &mut Candidate) -> Result<(), sqlx::Error> {
         while !candidate.try_to_lead().await? {
+            self.status.stands_by();
             tokio::time::sleep(self.options.standby_retry).await;
         }
         Ok(())

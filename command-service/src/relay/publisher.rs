@@ -1,7 +1,8 @@
 //! Publishes the log from a position on, in windows that overtake their acknowledgements.
 //!
-//! Every message demands that its predecessor is the last one, by sequence and, inside a window, by id. So the
-//! acknowledgement of a window's last message proves the whole window, and only that one is asked for.
+//! Every message demands that its predecessor is the last one, by sequence and, inside a window, by id: the sequence
+//! alone would let a stranger's message stand in for an event. So the acknowledgement of a window's last message proves
+//! the whole window, and only that one is asked for.
 
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 

@@ -56,6 +56,11 @@ impl StatusBoard {
         self.0.send_modify(|status| *status = RelayStatus { leader, in_step: false, position: 0, ..status.clone() });
     }
 
+    /// The database answers, and another process leads.
+    pub(super) fn stands_by(&self) {
+        self.0.send_if_modified(|status| status.trouble.take().is_some());
+    }
+
     /// The mirror was looked at and holds the log up to `position`.
     pub(super) fn in_step(&self, position: Position, head: Position) {
         self.0.send_modify(|status| {

@@ -57,8 +57,8 @@ pub enum Surprise {
 }
 
 impl Surprise {
-    pub(super) fn jetstream(what: &'static str) -> impl FnOnce(&dyn std::error::Error) -> Self {
-        move |error| Self::JetStream { what, reason: with_causes(error) }
+    pub(super) fn jetstream(what: &'static str, error: &dyn std::error::Error) -> Self {
+        Self::JetStream { what, reason: with_causes(error) }
     }
 }
 

@@ -1,10 +1,13 @@
 //! Fires what is due: oldest first, a bounded number at a time, in one process of all.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
-use futures::{StreamExt, stream};
-use shared::domain::{OrderId, PaymentId};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{FutureExt, StreamExt, stream};
+use shared::{
+    domain::{OrderId, PaymentId},
+    runtime::supervisor::panic_message,
+};
 use sqlx::{PgPool, Row};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -21,6 +24,8 @@ const BATCH: usize = 128;
 const SIDE_BY_SIDE: usize = 32;
 /// The longest rest between two looks at the table.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// When a timer that could not be followed fires again.
+const PUT_OFF: TimeDelta = TimeDelta::hours(1);
 
 /// Told about every firing: how late it was.
 pub type LatenessObserver = Arc<dyn Fn(Duration) + Send + Sync>;
@@ -57,8 +62,12 @@ impl Scheduler {
                 () = shutdown.cancelled() => return Ok(()),
                 () = self.leadership.gained() => {}
             }
-            // Firing is never cut short by a lost term: what a timer leads to is done once, whoever does it.
-            let fired = self.fire_due().await?;
+            // Firing is never cut short by a lost term: what a timer leads to is done once, whoever does it. What the end
+            // cuts short fires again at the next start.
+            let fired = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                fired = self.fire_due() => fired?,
+            };
             if fired == BATCH {
                 continue;
             }
@@ -77,16 +86,37 @@ impl Scheduler {
         if count == 0 {
             return Ok(0);
         }
-        let fired: Vec<Uuid> = stream::iter(due)
-            .map(|timer| async move {
-                self.fire(&timer).await;
-                timer.timer_id
-            })
+        let fired: Vec<(Uuid, bool)> = stream::iter(due)
+            .map(|timer| async move { (timer.timer_id, self.fire(&timer).await) })
             .buffered(SIDE_BY_SIDE)
             .collect()
             .await;
-        sqlx::query("DELETE FROM timers WHERE timer_id = ANY ($1)").bind(fired).execute(&self.db).await?;
+        let ids = |followed| fired.iter().filter(move |fired| fired.1 == followed).map(|fired| fired.0);
+        sqlx::query("DELETE FROM timers WHERE timer_id = ANY ($1)")
+            .bind(ids(true).collect::<Vec<_>>())
+            .execute(&self.db)
+            .await?;
+        self.put_off(ids(false).collect()).await?;
         Ok(count)
+    }
+
+    /// A timer that could not be followed stays: what it is about (money that is to go back, say) is not forgotten.
+    async fn put_off(&self, timers: Vec<Uuid>) -> Result<(), sqlx::Error> {
+        if timers.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "
+            WITH put_off AS (DELETE FROM timers WHERE timer_id = ANY ($1) RETURNING *)
+            INSERT INTO timers (timer_id, kind, aggregate_id, correlation_id, causation_id, due_at)
+            SELECT timer_id, kind, aggregate_id, correlation_id, causation_id, $2 FROM put_off
+            ",
+        )
+        .bind(timers)
+        .bind(self.executor.clock.now() + PUT_OFF)
+        .execute(&self.db)
+        .await?;
+        Ok(())
     }
 
     async fn due(&self) -> Result<Vec<DueTimer>, sqlx::Error> {
@@ -117,16 +147,20 @@ impl Scheduler {
             .collect()
     }
 
-    async fn fire(&self, timer: &DueTimer) {
+    /// Fires a timer; whether it could be followed.
+    async fn fire(&self, timer: &DueTimer) -> bool {
         (self.observer)((self.executor.clock.now() - timer.due_at).to_std().unwrap_or_default());
         let Some(kind) = TimerKind::from_name(&timer.kind) else {
-            tracing::error!(timer.id = %timer.timer_id, timer.kind, "timer of an unknown kind is dropped");
-            return;
+            tracing::error!(timer.id = %timer.timer_id, timer.kind, "timer of an unknown kind is put off");
+            return false;
         };
-        if let Err(poison) = self.follow(kind, timer).await {
-            // The aggregate's other commands would fail in the same way; nothing is gained by asking for ever.
-            tracing::error!(timer.id = %timer.timer_id, timer.kind, reason = %poison, "timer cannot be followed");
-        }
+        let reason = match AssertUnwindSafe(self.follow(kind, timer)).catch_unwind().await {
+            Ok(Ok(())) => return true,
+            Ok(Err(poison)) => poison.to_string(),
+            Err(panic) => format!("panicked: {}", panic_message(&*panic)),
+        };
+        tracing::error!(timer.id = %timer.timer_id, timer.kind, reason, "timer cannot be followed and is put off");
+        false
     }
 
     async fn follow(&self, kind: TimerKind, timer: &DueTimer) -> Result<(), Poison> {

@@ -154,6 +154,11 @@ pub async fn insert(
                 aggregate_id, sequence, status, error_message, error_traceback, max_retries, next_retry_at,
                 first_failed_at, last_failed_at)
             VALUES ($1, $2, $2, $3, $4::json, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+            -- Folded again from an earlier position, the event fails again.
+            ON CONFLICT (id) DO UPDATE
+            SET status = EXCLUDED.status, error_message = EXCLUDED.error_message,
+                error_traceback = EXCLUDED.error_traceback, retry_count = 0, next_retry_at = EXCLUDED.next_retry_at,
+                last_failed_at = EXCLUDED.last_failed_at, published_at = NULL
             ",
         )
         .bind(letter_id(queue, event.event_id))
@@ -228,6 +233,52 @@ pub async fn mark_failed(
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// How many letters of a queue stand in one status.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LetterCount {
+    /// The status.
+    pub status: &'static str,
+    /// How many.
+    pub letters: i64,
+    /// How long ago the oldest of them failed first; none if there is none.
+    pub oldest_secs: Option<f64>,
+}
+
+/// The open letters of a queue, by status.
+pub async fn count_letters(db: &PgPool, queue: &str) -> Result<Vec<LetterCount>, sqlx::Error> {
+    let rows = sqlx::query(
+        "
+        SELECT status, count(*) AS letters, extract(epoch FROM now() - min(first_failed_at))::float8 AS oldest_secs
+        FROM dead_letters
+        WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED')
+        GROUP BY status
+        ",
+    )
+    .bind(queue)
+    .fetch_all(db)
+    .await?;
+    let of = |status: LetterStatus| {
+        let row = rows.iter().find(|row| row.try_get::<&str, _>("status").is_ok_and(|name| name == status.as_str()));
+        let Some(row) = row else { return Ok(LetterCount { status: status.as_str(), letters: 0, oldest_secs: None }) };
+        let (letters, oldest_secs) = (row.try_get("letters")?, Some(row.try_get("oldest_secs")?));
+        Ok(LetterCount { status: status.as_str(), letters, oldest_secs })
+    };
+    [LetterStatus::Pending, LetterStatus::Parked, LetterStatus::Blocked].into_iter().map(of).collect()
+}
+
+/// Deletes a bounded number of letters that were done with before `than`.
+pub async fn sweep_letters(db: &PgPool, than: DateTime<Utc>, limit: i64) -> Result<u64, sqlx::Error> {
+    let swept = sqlx::query(
+        "
+        DELETE FROM dead_letters
+        WHERE id IN (
+            SELECT id FROM dead_letters WHERE status IN ('REDRIVEN', 'DISCARDED') AND last_failed_at < $1 LIMIT $2
+        )
+        ",
+    );
+    Ok(swept.bind(than).bind(limit).execute(db).await?.rows_affected())
 }
 
 /// One letter per queue and event, however often it is written.

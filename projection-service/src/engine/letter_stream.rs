@@ -9,30 +9,30 @@ use shared::{
     follow::cloud_event::to_headers,
     log::{LogReader, Position},
     runtime::BoxError,
-    subjects,
+    subjects::Names,
 };
 use sqlx::{PgPool, Row};
 
 /// Copies published in one go.
 const BATCH: i64 = 100;
-/// What the stream keeps: enough to look at, never without bound.
-const MESSAGES_MAX: i64 = 100_000;
+const DEFINITION: &str = include_str!("../../../nats/dead_letters.json");
 
 /// Publishes what is not published yet; how many. Twice is harmless: the message id is the letter's state.
 pub async fn publish_missing(
     db: &PgPool,
     log: &LogReader,
     jetstream: &Context,
+    names: &Names,
     queue: &str,
 ) -> Result<usize, BoxError> {
     let letters = unpublished(db, queue).await?;
     if letters.is_empty() {
         return Ok(0);
     }
-    ensure_stream(jetstream).await?;
+    jetstream.get_or_create_stream(definition(names)?).await?;
     for letter in &letters {
         let Some(event) = log.page(letter.position - 1, 1).await?.pop() else { continue };
-        let subject = subjects::dead_letter(queue, event.aggregate_type, event.aggregate_id);
+        let subject = names.dead_letter(queue, event.aggregate_type, event.aggregate_id);
         let message = PublishMessage::build()
             .headers(letter.headers(queue, to_headers(&event)))
             .payload(event.payload.as_bytes().to_vec().into())
@@ -107,16 +107,10 @@ async fn mark_published(db: &PgPool, queue: &str, position: Position) -> Result<
     Ok(())
 }
 
-async fn ensure_stream(jetstream: &Context) -> Result<(), BoxError> {
-    let config = stream::Config {
-        name: subjects::DEAD_LETTERS_STREAM.to_owned(),
-        subjects: vec!["homefood.dlq.>".to_owned()],
-        // A work queue could not be looked at without taking from it.
-        retention: stream::RetentionPolicy::Limits,
-        max_messages: MESSAGES_MAX,
-        storage: stream::StorageType::File,
-        ..stream::Config::default()
-    };
-    jetstream.get_or_create_stream(config).await?;
-    Ok(())
+/// The stream as `nats/` defines it.
+fn definition(names: &Names) -> Result<stream::Config, serde_json::Error> {
+    let mut config: stream::Config = serde_json::from_str(DEFINITION)?;
+    config.name = names.dead_letters_stream();
+    config.subjects = config.subjects.iter().map(|subject| names.subject(subject)).collect();
+    Ok(config)
 }

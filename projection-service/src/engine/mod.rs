@@ -6,16 +6,20 @@ mod dead_letters;
 mod failpoints;
 mod fold;
 mod letter_stream;
+#[cfg(test)]
+mod mirror_tests;
 mod owner;
 mod positions;
 mod projection;
+#[cfg(test)]
+mod rate;
 mod retry;
 mod rows;
 mod runner;
 #[cfg(test)]
 mod tests;
 
-pub use dead_letters::LetterPolicy;
+pub use dead_letters::{LetterCount, LetterPolicy, count_letters, sweep_letters};
 pub use failpoints::Failpoints;
 pub use fold::Fold;
 pub use positions::{Lagging, Positions};

@@ -61,10 +61,9 @@ impl<'a, P: ReadModel> Owner<'a, P> {
                 letters_due = Instant::now() + settings.letters_poll;
             }
             let events = self.parts.feed.read_after(self.claim.position, settings.batch_max);
-            match tokio::time::timeout_at(letters_due, events).await {
-                Ok(events) => self.take_batch(&in_step(self.claim.position, &events?)?).await?,
-                // Nothing came, but the letters are due.
-                Err(_) => {}
+            // When nothing comes the letters are due.
+            if let Ok(events) = tokio::time::timeout_at(letters_due, events).await {
+                self.take_batch(&in_step(self.claim.position, &events?)?).await?;
             }
         }
     }
@@ -109,6 +108,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
                 return;
             }
             tokio::time::sleep(self.parts.settings.retry.wait_before(attempt)).await;
+            self.parts.metrics.retry_attempts.get_or_create(&metrics::Operation { op: P::NAME }).inc();
             tracing::info!(
                 event = "retry_attempt",
                 projection = P::NAME,
@@ -202,9 +202,9 @@ impl<'a, P: ReadModel> Owner<'a, P> {
             self.retry_letters().await?;
             self.copies_missing = true;
         }
-        let RunnerParts { db, feed, jetstream: Some(jetstream), .. } = self.parts else { return Ok(()) };
+        let RunnerParts { db, feed, jetstream: Some(jetstream), names, .. } = self.parts else { return Ok(()) };
         if self.copies_missing {
-            match super::letter_stream::publish_missing(db, feed.reader(), jetstream, P::NAME).await {
+            match super::letter_stream::publish_missing(db, feed.reader(), jetstream, names, P::NAME).await {
                 Ok(published) => self.copies_missing = published > 0,
                 Err(error) => tracing::warn!(projection = P::NAME, %error, "dead letters cannot be copied to NATS yet"),
             }

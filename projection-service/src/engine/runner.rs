@@ -6,6 +6,7 @@ use shared::{
     follow::LogFeed,
     log::LogError,
     runtime::{BoxError, Clock, Metrics},
+    subjects::Names,
 };
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -83,6 +84,8 @@ pub struct RunnerParts {
     pub positions: Positions,
     /// For copies of dead letters; without it there are none.
     pub jetstream: Option<async_nats::jetstream::Context>,
+    /// The names of streams and subjects.
+    pub names: Names,
     /// The time of retries.
     pub clock: Clock,
     /// Positions, lags and batch sizes.

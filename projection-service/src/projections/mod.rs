@@ -1,5 +1,6 @@
 //! The read models, one folder each: row, fold, queries, tests.
 
+pub mod catalogue;
 pub mod feed;
 pub mod orders;
 pub mod payments;

@@ -11,6 +11,7 @@ use shared::{
             OrderDispatched, OrderEvent, OrderItem, OrderPaid, OrderPreparationStarted, OrderReady, OrderStatus,
             PriceSource,
         },
+        payment::PaymentEvent,
     },
     log::{Metadata, RecordedEvent, StoredEvent},
 };
@@ -34,6 +35,12 @@ impl Log {
 
     pub(crate) fn push(&mut self, id: Uuid, event: impl Into<DomainSample>) -> Arc<RecordedEvent> {
         let event = event.into().0;
+        let payload = serde_json::to_string(&event).unwrap();
+        self.push_raw(id, &event, &payload)
+    }
+
+    pub(crate) fn push_payment(&mut self, id: Uuid, event: impl Into<PaymentEvent>) -> Arc<RecordedEvent> {
+        let event = DomainEvent::Payment(event.into());
         let payload = serde_json::to_string(&event).unwrap();
         self.push_raw(id, &event, &payload)
     }

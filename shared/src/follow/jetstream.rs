@@ -18,6 +18,8 @@ use crate::log::{Position, RecordedEvent};
 
 /// How often the head of the log is compared with what arrived.
 const POLL: Duration = Duration::from_millis(500);
+/// How often it is looked at when there is no mirror to wait for.
+const POLL_ALONE: Duration = Duration::from_millis(50);
 /// Messages per pull, and per offer to the feed.
 const BATCH: usize = 512;
 /// A silent server is noticed after this long.
@@ -35,21 +37,25 @@ type Trouble = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Clone)]
 pub struct MirrorFollower {
     feed: LogFeed,
-    jetstream: Context,
-    stream: String,
+    mirror: Option<(Context, String)>,
 }
 
 impl MirrorFollower {
-    /// A follower of the stream of that name.
-    pub fn new(feed: LogFeed, jetstream: Context, stream: impl Into<String>) -> Self {
-        Self { feed, jetstream, stream: stream.into() }
+    /// A follower of the stream of that name; without a mirror it looks at the log alone.
+    pub fn new(feed: LogFeed, mirror: Option<(Context, String)>) -> Self {
+        Self { feed, mirror }
     }
 
     /// Runs until `shutdown`: the mirror on one side, the look at the log itself on the other.
     pub async fn run(self, shutdown: CancellationToken) {
         let work = async {
             let head = first_look(&self.feed).await;
-            tokio::join!(self.follow(), watch_log(&self.feed, head));
+            match &self.mirror {
+                Some((jetstream, stream)) => {
+                    tokio::join!(self.follow(jetstream, stream), watch_log(&self.feed, head));
+                }
+                None => poll_log(&self.feed).await,
+            }
         };
         tokio::select! {
             () = work => {}
@@ -59,14 +65,14 @@ impl MirrorFollower {
 
     /// Builds the consumer from the feed's head, and again after any trouble: a consumer that survived a lost server
     /// may answer with errors for ever.
-    async fn follow(&self) {
+    async fn follow(&self, jetstream: &Context, stream: &str) {
         let mut pause = BACKOFF.0;
         loop {
             let before = self.feed.head();
-            match self.consume().await {
-                Ok(()) => tracing::debug!(stream = %self.stream, "the mirror's consumer ended"),
+            match self.consume(jetstream, stream).await {
+                Ok(()) => tracing::debug!(stream, "the mirror's consumer ended"),
                 Err(trouble) => {
-                    tracing::debug!(stream = %self.stream, error = %trouble, "the mirror cannot be followed")
+                    tracing::debug!(stream, error = %trouble, "the mirror cannot be followed")
                 }
             }
             pause = if self.feed.head() > before { BACKOFF.0 } else { (pause * 2).min(BACKOFF.1) };
@@ -74,8 +80,8 @@ impl MirrorFollower {
         }
     }
 
-    async fn consume(&self) -> Result<(), Trouble> {
-        let stream = self.jetstream.get_stream_no_info(&self.stream).await?;
+    async fn consume(&self, jetstream: &Context, stream: &str) -> Result<(), Trouble> {
+        let stream = jetstream.get_stream_no_info(stream).await?;
         let consumer = stream.create_consumer(consumer_config(self.feed.head() + 1)).await?;
         let messages = consumer
             .stream()
@@ -167,6 +173,20 @@ async fn watch_log(feed: &LogFeed, mut seen: Position) {
         match feed.reader().head().await {
             Ok(head) => seen = head,
             Err(error) => tracing::warn!(%error, "the head of the log cannot be read"),
+        }
+    }
+}
+
+/// Tells the feed of every event, in place of a mirror.
+async fn poll_log(feed: &LogFeed) {
+    loop {
+        tokio::time::sleep(POLL_ALONE).await;
+        match feed.reader().head().await {
+            Ok(head) => feed.note_head(head),
+            Err(error) => {
+                tracing::warn!(%error, "the head of the log cannot be read");
+                tokio::time::sleep(POLL).await;
+            }
         }
     }
 }

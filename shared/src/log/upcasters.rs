@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_golden_sample_of_order_paid_version_1_is_still_understood() {
-        let sample = include_str!("golden/order_paid.v1.json");
+        let sample = include_str!("../../../schemas/order_paid/1.sample.json");
         let event = upcast(AggregateType::Order, "order_paid", 1, sample).unwrap();
         let DomainEvent::Order(OrderEvent::OrderPaid(paid)) = event else { panic!("{event:?}") };
         assert_eq!(paid.funds, Funds::Captured);
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_version_2_without_its_new_field_is_refused() {
-        let sample = include_str!("golden/order_paid.v1.json");
+        let sample = include_str!("../../../schemas/order_paid/1.sample.json");
         assert!(upcast(AggregateType::Order, "order_paid", 2, sample).is_err());
     }
 

@@ -9,10 +9,12 @@ use super::{Health, Secret, Verdict, health::Readiness};
 /// Between two proofs that the server is still there; the client's own default of 60 s is too long for a live feed.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
-/// Connects in the background: the answer comes at once, also while the server is away.
-pub async fn connect(url: &Secret, name: &str) -> Result<Client, async_nats::ConnectError> {
+/// Connects in the background: the answer comes at once, also while the server is away. `service` is `command` or
+/// `projection`: the server lets each read its own inbox only.
+pub async fn connect(url: &Secret, service: &str) -> Result<Client, async_nats::ConnectError> {
     ConnectOptions::new()
-        .name(name)
+        .name(format!("homefood {service}"))
+        .custom_inbox_prefix(format!("_INBOX_{service}"))
         .retry_on_initial_connect()
         .ping_interval(PING_EVERY)
         .event_callback(|event| async move { tracing::info!(%event, "nats") })

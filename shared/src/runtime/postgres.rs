@@ -17,6 +17,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "read models", include_str!("../../../migrations/0010_read_models.sql")),
     (11, "catalogue", include_str!("../../../migrations/0011_catalogue.sql")),
     (20, "dev fake", include_str!("../../../migrations/0020_dev_fake.sql")),
+    (30, "roles", include_str!("../../../migrations/0030_roles.sql")),
 ];
 
 /// How long a caller waits for a free connection.

@@ -45,18 +45,38 @@ impl Supervisor {
         F: FnMut(CancellationToken) -> A + Send + 'static,
         A: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        let name = name.into();
+        self.start(name.into(), Readiness::NotRequired, task);
+    }
+
+    /// Runs a task like [`Self::spawn`]. While it is down the service is unhealthy, and not ready for requests.
+    pub fn spawn_required<F, A>(&self, name: impl Into<String>, task: F)
+    where
+        F: FnMut(CancellationToken) -> A + Send + 'static,
+        A: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        self.start(name.into(), Readiness::Required, task);
+    }
+
+    fn start<F, A>(&self, name: String, readiness: Readiness, task: F)
+    where
+        F: FnMut(CancellationToken) -> A + Send + 'static,
+        A: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
         // What the task itself reports has its bare name.
-        let cell = self.health.cell(format!("task:{name}"), Readiness::NotRequired);
+        let cell = self.health.cell(format!("task:{name}"), readiness);
         let supervisor = self.clone();
+        let down = match readiness {
+            Readiness::Required => HealthStatus::Unhealthy,
+            Readiness::NotRequired => HealthStatus::Degraded,
+        };
         self.tracker.spawn(async move {
             supervisor.running.lock().insert(name.clone());
-            supervisor.keep_running(&name, &cell, task).await;
+            supervisor.keep_running(&name, (&cell, down), task).await;
             supervisor.running.lock().remove(&name);
         });
     }
 
-    async fn keep_running<F, A>(&self, name: &str, cell: &StatusCell, mut task: F)
+    async fn keep_running<F, A>(&self, name: &str, (cell, down): (&StatusCell, HealthStatus), mut task: F)
     where
         F: FnMut(CancellationToken) -> A,
         A: Future<Output = Result<(), BoxError>>,
@@ -73,7 +93,7 @@ impl Supervisor {
             let wait = backoff(failures);
             tracing::error!(task = name, failures, error = %cause, "task {name} failed; starting it again in {wait:?}");
             // The cause may name hosts or data; the report is public, the log is not.
-            cell.set(HealthStatus::Degraded, format!("failed {failures} times; starting again"));
+            cell.set(down, format!("failed {failures} times; starting again"));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.shutdown.cancelled() => return,

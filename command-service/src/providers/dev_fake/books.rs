@@ -31,6 +31,9 @@ const SHARDS: usize = 64;
 /// How often a change is made again over a newer copy from the table.
 const STALE_MAX: u32 = 3;
 
+/// Old accounts looked at for each new one: more than one, so that memory shrinks again after a rush.
+const DROPS_MAX: usize = 8;
+
 /// Why the books gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lost {
@@ -190,21 +193,23 @@ impl Books {
         })
     }
 
-    /// Adds an account, and drops the oldest that may go if there are too many now.
+    /// Makes room by dropping old accounts that may go, then adds the new one.
     fn insert(&self, shard: &mut Shard, account: Account) {
+        let now = self.clock.now();
+        for _ in 0..DROPS_MAX {
+            if shard.accounts.len() < self.accounts_max_per_shard {
+                break;
+            }
+            let Some(oldest) = shard.ages.pop_front() else { break };
+            if shard.accounts.get(&oldest).is_none_or(|entry| self.may_drop(entry, now)) {
+                shard.accounts.remove(&oldest);
+            } else {
+                shard.ages.push_back(oldest);
+            }
+        }
         let payment_id = account.payment_id;
         shard.accounts.insert(payment_id, Entry { account, unsaved: Arc::default() });
         shard.ages.push_back(payment_id);
-        if shard.accounts.len() <= self.accounts_max_per_shard {
-            return;
-        }
-        let Some(oldest) = shard.ages.pop_front() else { return };
-        let now = self.clock.now();
-        if shard.accounts.get(&oldest).is_none_or(|entry| self.may_drop(entry, now)) {
-            shard.accounts.remove(&oldest);
-        } else {
-            shard.ages.push_back(oldest);
-        }
     }
 
     fn may_drop(&self, entry: &Entry, now: DateTime<Utc>) -> bool {

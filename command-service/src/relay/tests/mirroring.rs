@@ -1,9 +1,16 @@
 //! On good days.
 
-use async_nats::jetstream;
-use dev_servers::{NatsOptions, NatsServer, Storage, servers_dir};
+use std::fs;
 
-use super::*;
+use dev_servers::{NatsBinary, NatsOptions, NatsServer, Storage, servers_dir};
+
+use super::{
+    super::{
+        mirror::Standing,
+        publisher::{Publisher, connection_of},
+    },
+    *,
+};
 
 #[tokio::test]
 async fn every_event_becomes_the_message_of_its_position() {
@@ -80,6 +87,22 @@ async fn a_mirror_may_hold_only_the_newest_events() {
     relay.stop().await;
 }
 
+/// As it is done for a stream with replicas, where every message is acknowledged.
+#[tokio::test]
+async fn a_mirror_on_several_servers_gets_the_same() {
+    let (log, nats) = (Log::new().await, own_nats().await);
+    let client = connect(&nats).await;
+    make_forgetful(&client).await;
+    log.append(2_000).await;
+    let Relay { feed, jetstream, options, status, .. } = &log.relay(&client, options());
+    feed.note_head(2_000);
+    let connection = connection_of(&client).unwrap();
+    let publisher = Publisher { client: &client, jetstream, feed, options, status, connection };
+    publisher.publish_from(Standing { position: 0, replicas: 3 }).await.unwrap();
+    assert_eq!(status.position(), 2_000);
+    log.is_mirrored(&client).await;
+}
+
 #[tokio::test]
 async fn an_empty_log_has_an_empty_mirror() {
     let (log, nats) = (Log::new().await, own_nats().await);
@@ -96,7 +119,7 @@ async fn an_empty_log_has_an_empty_mirror() {
 #[tokio::test]
 async fn an_event_too_large_for_nats_stops_the_mirror_with_a_clear_word() {
     let log = Log::new().await;
-    let binary = dev_servers::NatsBinary::locate(&servers_dir()).await.unwrap();
+    let binary = NatsBinary::locate(&servers_dir()).await.unwrap();
     let small = NatsOptions { config: "max_payload: 8KB".to_owned(), ..NatsOptions::new(Storage::ThrowAway) };
     let nats = NatsServer::start(&binary, small).await.unwrap();
     let client = connect(&nats).await;
@@ -109,5 +132,42 @@ async fn an_event_too_large_for_nats_stops_the_mirror_with_a_clear_word() {
     relay.until("a word about it", too_large).await;
     relay.until("the events before", |status| status.lag() == 1).await;
     log.equals_mirror(&client).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn the_permissions_of_production_suffice_and_keep_others_out() {
+    let log = Log::new().await;
+    let permissions = fs::read_to_string(dev_servers::workspace_dir().join("nats/permissions.conf")).unwrap();
+    let users = ["COMMAND", "PROJECTION", "OPS"]
+        .iter()
+        .fold(permissions, |text, service| text.replace(&format!("$NATS_{service}_PASSWORD"), "x1"));
+    let probe = "users: [{ user: probe, password: x1 }]";
+    let config = format!(
+        "accounts {{\nHOMEFOOD {{\njetstream: enabled\n{users}\n}}\nPROBE {{\njetstream: enabled\n{probe}\n}}\n}}\nno_auth_user: probe"
+    );
+    let binary = NatsBinary::locate(&servers_dir()).await.unwrap();
+    let server = NatsOptions { config, ..NatsOptions::new(Storage::ThrowAway) };
+    let nats = NatsServer::start(&binary, server).await.unwrap();
+    let sign_in = async |user: &str| {
+        let options = ConnectOptions::with_user_and_password(user.to_owned(), "x1".to_owned());
+        options.custom_inbox_prefix(format!("_INBOX_{user}")).connect(nats.url()).await.unwrap()
+    };
+    let (command, projection) = (sign_in("command").await, sign_in("projection").await);
+
+    log.append(10).await;
+    let mut relay = Running::start(log.relay(&command, options()));
+    relay.reaches(10).await;
+    let letters: Config = serde_json::from_str(include_str!("../../../../nats/dead_letters.json")).unwrap();
+    jetstream::new(projection.clone()).get_or_create_stream(letters).await.unwrap();
+    log.is_mirrored(&projection).await;
+    // The server says nothing to the sender but that it may not; a request after it tells when it was read.
+    projection.publish("homefood.events.order.hello.stranger", "hello".into()).await.unwrap();
+    assert_eq!(stream_info(&projection).await.unwrap().state.last_sequence, 10);
+    // Somebody changed the stream, lost it, wrote to it: all of that takes permissions, too.
+    jetstream::new(command.clone()).delete_stream(EVENTS_STREAM).await.unwrap();
+    relay.until("a reseed", |status| status.reseeds == 2).await;
+    relay.reaches(10).await;
+    assert_eq!(relay.status().trouble, None);
     relay.stop().await;
 }

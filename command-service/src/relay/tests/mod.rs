@@ -9,20 +9,24 @@ use std::{path::Path, str::FromStr, time::Duration};
 
 use async_nats::{
     Client, ConnectOptions,
-    jetstream::{self, consumer::pull, stream::Info},
+    jetstream::{
+        self,
+        consumer::pull,
+        stream::{Config, Info},
+    },
 };
 use dev_servers::{NatsServer, TestServers};
 use futures::StreamExt;
 use shared::{
     follow::{LogFeed, cloud_event::from_message},
     log::{LogReader, Position},
-    subjects::{EVENTS_STREAM, event as event_subject},
+    subjects::{EVENTS_STREAM, Names, event as event_subject},
 };
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{Relay, RelayOptions, RelayStatus};
+use super::{Relay, RelayOptions, RelayStatus, definition};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -113,8 +117,9 @@ impl Log {
         let config = pull::OrderedConfig::default();
         let mut messages = stream.create_consumer(config).await.unwrap().messages().await.unwrap();
         while position < info.state.last_sequence {
-            for event in self.reader().page(position, 1_000).await.unwrap() {
-                let message = messages.next().await.unwrap().unwrap();
+            let page = (info.state.last_sequence - position).min(1_000) as u32;
+            for event in self.reader().page(position, page).await.unwrap() {
+                let message = tokio::time::timeout(PATIENCE, messages.next()).await.unwrap().unwrap().unwrap();
                 assert_eq!(message.info().unwrap().stream_sequence, event.position);
                 let mirrored = from_message(message.headers.as_ref().unwrap(), &message.payload).unwrap();
                 assert_eq!((mirrored.position, mirrored.event_id), (event.position, event.event_id));
@@ -192,6 +197,12 @@ async fn own_nats() -> NatsServer {
 async fn stream_info(client: &Client) -> Option<Info> {
     let stream = jetstream::new(client.clone()).get_stream(EVENTS_STREAM).await.ok()?;
     Some(stream.cached_info().clone())
+}
+
+/// A mirror without a memory for duplicates: what keeps them out is the place that each message demands.
+async fn make_forgetful(client: &Client) {
+    let config = Config { duplicate_window: Duration::from_millis(100), ..definition::events(&Names::default(), 1) };
+    jetstream::new(client.clone()).create_stream(config).await.unwrap();
 }
 
 async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {

@@ -1,9 +1,6 @@
 //! What people and programs do to a stream that is not theirs.
 
-use async_nats::{
-    HeaderMap,
-    jetstream::{self, stream::Config},
-};
+use async_nats::HeaderMap;
 use shared::subjects::EVENTS_SUBJECTS;
 
 use super::{super::ReseedReason, *};
@@ -48,17 +45,27 @@ async fn a_strangers_message_in_the_place_of_an_event_is_found_out() {
 /// A stranger inside a window stands where an unacknowledged event was to stand.
 #[tokio::test]
 async fn strangers_under_load_find_no_place_between_the_events() {
+    check_strangers_under_load(options(), 30_000, [1_000, 6_000, 11_000]).await;
+}
+
+/// The next window is on its way before the one with the stranger has failed, and may find room behind it.
+#[tokio::test]
+async fn strangers_under_load_find_no_place_between_the_windows() {
+    check_strangers_under_load(RelayOptions { window_events: 1, ..options() }, 3_000, [300, 900, 1_500]).await;
+}
+
+async fn check_strangers_under_load(options: RelayOptions, events: Position, places: [Position; 3]) {
     let (log, nats) = (Log::new().await, own_nats().await);
     let (client, stranger) = (connect(&nats).await, connect(&nats).await);
-    log.append(30_000).await;
-    let mut relay = Running::start(log.relay(&client, options()));
-    for position in [1_000, 6_000, 11_000] {
+    log.append(events as i64).await;
+    let mut relay = Running::start(log.relay(&client, options));
+    for position in places {
         relay.until("some way", |status| status.position > position).await;
-        stranger.publish(STRANGE, "hello".into()).await.unwrap();
         let reseeds = relay.status().reseeds;
+        stranger.publish(STRANGE, "hello".into()).await.unwrap();
         relay.until("a reseed", |status| status.reseeds > reseeds).await;
     }
-    relay.reaches(30_000).await;
+    relay.reaches(events).await;
     log.is_mirrored(&client).await;
     relay.stop().await;
 }

@@ -1,1 +1,124 @@
+//! Which event tells whom what.
 
+use shared::domain::{
+    Money, OrderId, PaymentId, ProducerId, RefundId, UserId,
+    order::{
+        CancelReason, OrderCompleted, OrderPaymentAttemptFailed, OrderPayoutReleased, OrderRated, OrderRefundSettled,
+        OrderStatus, RefundPart,
+    },
+    payment::FailureReason,
+};
+use uuid::Uuid;
+
+use super::{EntryKind, Feed, Recipient};
+use crate::{
+    engine::{Fold, Projection},
+    projections::samples::{self, DomainSample, Log},
+};
+
+const ORDER: Uuid = Uuid::from_u128(1);
+const ANNA: UserId = UserId(Uuid::from_u128(2));
+const KITCHEN: ProducerId = ProducerId(Uuid::from_u128(3));
+
+struct Life {
+    log: Log,
+    fold: Fold<Feed>,
+}
+
+impl Life {
+    fn new() -> Self {
+        let mut life = Self { log: Log::new(), fold: Fold::new(Default::default()) };
+        assert_eq!(life.tells(samples::created(ANNA, KITCHEN)), Vec::<String>::new());
+        life
+    }
+
+    /// What the event tells: `anna PAID<WAITING_FOR_PAYMENT` or `kitchen new_order`.
+    #[track_caller]
+    fn tells(&mut self, event: impl Into<DomainSample>) -> Vec<String> {
+        let event = self.log.push(ORDER, event);
+        self.fold.take(&event).unwrap();
+        let mut row = self.fold.row(&OrderId(ORDER)).unwrap().clone();
+        let told = row.entries.iter().map(|entry| {
+            assert_eq!((entry.position, entry.occurred_at), (event.position, event.occurred_at));
+            let whom = match entry.recipient {
+                Recipient::User(id) if id == ANNA => "anna",
+                Recipient::Producer(id) if id == KITCHEN => "kitchen",
+                other => panic!("{other:?}"),
+            };
+            match &entry.kind {
+                EntryKind::OrderStatusUpdate(update) => {
+                    assert_eq!(update.version, event.sequence);
+                    let name = |status| serde_json::to_value(status).unwrap().as_str().unwrap().to_owned();
+                    let reason = update.reason.as_deref().map(|reason| format!(" {reason}")).unwrap_or_default();
+                    format!("{whom} {}<{}{reason}", name(update.status), name(update.previous_status))
+                }
+                EntryKind::Notification(notification) => {
+                    assert_eq!(notification.order_id, Some(OrderId(ORDER)));
+                    format!("{whom} {}", serde_json::to_value(notification.kind).unwrap().as_str().unwrap())
+                }
+            }
+        });
+        let told = told.collect();
+        // As the engine does between batches.
+        Feed::settle(&mut row);
+        self.fold = Fold::new([(OrderId(ORDER), Some(row))].into());
+        told
+    }
+}
+
+#[test]
+fn both_parties_hear_of_every_step_from_the_payment_on() {
+    let mut life = Life::new();
+    let failed =
+        OrderPaymentAttemptFailed { payment_id: PaymentId::default(), attempt_no: 1, reason: FailureReason::Declined };
+    assert_eq!(life.tells(failed), ["anna payment_failed"]);
+    let paid = ["anna PAID<WAITING_FOR_PAYMENT", "kitchen PAID<WAITING_FOR_PAYMENT", "kitchen new_order"];
+    assert_eq!(life.tells(samples::paid(ORDER)), paid);
+    assert_eq!(life.tells(samples::accepted()), ["anna ACCEPTED<PAID", "kitchen ACCEPTED<PAID"]);
+    assert_eq!(life.tells(samples::started()), ["anna PREPARING<ACCEPTED", "kitchen PREPARING<ACCEPTED"]);
+    assert_eq!(life.tells(samples::ready()), ["anna READY<PREPARING", "kitchen READY<PREPARING", "anna order_ready"]);
+    let dispatched = ["anna OUT_FOR_DELIVERY<READY", "kitchen OUT_FOR_DELIVERY<READY"];
+    assert_eq!(life.tells(samples::dispatched()), dispatched);
+    let delivered = ["anna DELIVERED<OUT_FOR_DELIVERY", "kitchen DELIVERED<OUT_FOR_DELIVERY", "anna order_delivered"];
+    assert_eq!(life.tells(samples::delivered()), delivered);
+    let completed = OrderCompleted { payout_due_at: chrono::Utc::now() };
+    assert_eq!(life.tells(completed), ["anna COMPLETED<DELIVERED", "kitchen COMPLETED<DELIVERED"]);
+    let nothing = Money::rub(0);
+    let payout = OrderPayoutReleased { gross: nothing, refunded: nothing, commission: nothing, producer_net: nothing };
+    assert_eq!(life.tells(payout), ["kitchen payout_released"]);
+    assert!(life.tells(OrderRated { rating: 5, per_item: vec![], comment: None }).is_empty());
+}
+
+#[test]
+fn an_order_that_was_never_paid_ends_without_the_kitchen() {
+    let mut life = Life::new();
+    let told = life.tells(samples::cancelled(OrderStatus::WaitingForPayment));
+    assert_eq!(told, ["anna CANCELLED<WAITING_FOR_PAYMENT CUSTOMER_REQUEST", "anna order_cancelled"]);
+}
+
+#[test]
+fn both_hear_of_a_paid_order_that_is_called_off_and_one_of_the_money() {
+    let mut life = Life::new();
+    life.tells(samples::paid(ORDER));
+    let mut cancelled = samples::cancelled(OrderStatus::Paid);
+    cancelled.reason_code = CancelReason::ProducerTimeout;
+    let told = life.tells(cancelled);
+    let expected = [
+        "anna CANCELLED<PAID PRODUCER_TIMEOUT",
+        "kitchen CANCELLED<PAID PRODUCER_TIMEOUT",
+        "anna order_cancelled",
+        "kitchen order_cancelled",
+    ];
+    assert_eq!(told, expected);
+    let settled = OrderRefundSettled { refund_id: RefundId::default(), part: RefundPart::Card };
+    assert_eq!(life.tells(settled), ["anna refund_settled"]);
+}
+
+#[test]
+fn a_stored_row_carries_no_entries() {
+    let mut life = Life::new();
+    let event = life.log.push(ORDER, samples::paid(ORDER));
+    life.fold.take(&event).unwrap();
+    let document = serde_json::to_value(life.fold.row(&OrderId(ORDER)).unwrap()).unwrap();
+    assert!(document.get("entries").is_none());
+}

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use shared::{
     domain::{
-        AggregateType, DomainEvent, OrderId,
-        order::{Funds, OrderEvent, OrderPaid, OrderPaymentAttemptFailed, OrderRated, OrderStatus, RefundPart},
+        AggregateType, DomainEvent, OrderId, RefundId,
+        order::{Funds, OrderEvent, OrderPaid, OrderPaymentAttemptFailed, OrderPaymentRequested, OrderStatus},
         payment::FailureReason,
     },
     log::RecordedEvent,
@@ -70,23 +71,9 @@ impl OrderRow {
         match order_event {
             // Handled where rows are born.
             OrderEvent::OrderCreated(_) => {}
-            OrderEvent::OrderPaymentRequested(requested) => {
-                self.attempts_opened += 1;
-                self.payment = Some(PaymentSummary {
-                    payment_id: Some(requested.payment_id),
-                    attempt_no: Some(requested.attempt_no),
-                    status: AttemptStatus::Pending,
-                    amount: requested.amount_due,
-                    gift_amount: None,
-                    reason: None,
-                });
-            }
+            OrderEvent::OrderPaymentRequested(requested) => self.attempt_opened(requested),
             OrderEvent::OrderPaymentAttemptFailed(failed) => self.attempt_failed(failed),
-            OrderEvent::OrderPaid(paid) => {
-                (self.status, self.paid_at) = (OrderStatus::Paid, Some(at));
-                self.accept_deadline = Some(paid.accept_deadline);
-                self.paid(paid);
-            }
+            OrderEvent::OrderPaid(paid) => self.paid(paid, at),
             OrderEvent::OrderAccepted(accepted) => {
                 (self.status, self.accepted_at) = (OrderStatus::Accepted, Some(at));
                 (self.eta_minutes, self.ready_by) = (Some(accepted.eta_minutes), Some(accepted.ready_by));
@@ -109,7 +96,7 @@ impl OrderRow {
             OrderEvent::OrderDelivered(delivered) => {
                 (self.status, self.delivered_at) = (OrderStatus::Delivered, Some(at));
                 self.auto_complete_at = Some(delivered.auto_complete_at);
-                self.proof_ref = delivered.proof_ref.clone();
+                self.proof_ref.clone_from(&delivered.proof_ref);
             }
             OrderEvent::OrderCompleted(completed) => {
                 (self.status, self.completed_at) = (OrderStatus::Completed, Some(at));
@@ -117,33 +104,31 @@ impl OrderRow {
             }
             OrderEvent::OrderCancelled(cancelled) => {
                 (self.status, self.cancelled_at) = (OrderStatus::Cancelled, Some(at));
-                self.cancellation = Some(CancellationRow {
-                    reason_code: cancelled.reason_code,
-                    reason_text: cancelled.reason_text.clone(),
-                    cancelled_by: cancelled.cancelled_by.clone(),
-                    from_status: cancelled.from_status,
-                    refund_required: cancelled.refund_required,
-                });
+                self.cancellation = Some(CancellationRow::new(cancelled));
             }
             OrderEvent::OrderRefundAuthorized(authorized) => self.refunds.push(RefundRow::new(event, authorized)),
             OrderEvent::OrderRefundSettled(settled) => {
-                self.refund(settled.refund_id, settled.part, RefundStatus::Settled, event)?;
+                self.refund(settled.refund_id)?.set(settled.part, RefundStatus::Settled, at);
             }
             OrderEvent::OrderRefundFailed(failed) => {
-                self.refund(failed.refund_id, failed.part, RefundStatus::Failed, event)?;
+                self.refund(failed.refund_id)?.set(failed.part, RefundStatus::Failed, at);
             }
-            OrderEvent::OrderPayoutReleased(payout) => {
-                self.payout = Some(PayoutRow {
-                    gross: payout.gross,
-                    refunded: payout.refunded,
-                    commission: payout.commission,
-                    producer_net: payout.producer_net,
-                    released_at: at,
-                });
-            }
-            OrderEvent::OrderRated(rated) => self.rating = Some(RatingRow::new(rated, event)),
+            OrderEvent::OrderPayoutReleased(payout) => self.payout = Some(PayoutRow::new(payout, at)),
+            OrderEvent::OrderRated(rated) => self.rating = Some(RatingRow::new(rated, at)),
         }
         Ok(())
+    }
+
+    fn attempt_opened(&mut self, requested: &OrderPaymentRequested) {
+        self.attempts_opened += 1;
+        self.payment = Some(PaymentSummary {
+            payment_id: Some(requested.payment_id),
+            attempt_no: Some(requested.attempt_no),
+            status: AttemptStatus::Pending,
+            amount: requested.amount_due,
+            gift_amount: None,
+            reason: None,
+        });
     }
 
     fn attempt_failed(&mut self, failed: &OrderPaymentAttemptFailed) {
@@ -155,7 +140,9 @@ impl OrderRow {
         }
     }
 
-    fn paid(&mut self, paid: &OrderPaid) {
+    fn paid(&mut self, paid: &OrderPaid, at: DateTime<Utc>) {
+        (self.status, self.paid_at) = (OrderStatus::Paid, Some(at));
+        self.accept_deadline = Some(paid.accept_deadline);
         let attempt_no = self.payment.as_ref().filter(|payment| payment.payment_id == paid.payment_id);
         self.payment = Some(PaymentSummary {
             payment_id: paid.payment_id,
@@ -170,32 +157,13 @@ impl OrderRow {
         });
     }
 
-    fn refund(
-        &mut self,
-        refund_id: shared::domain::RefundId,
-        part: RefundPart,
-        status: RefundStatus,
-        event: &RecordedEvent,
-    ) -> Result<(), &'static str> {
-        let refund = self.refunds.iter_mut().find(|refund| refund.refund_id == refund_id);
-        refund.ok_or("knows no such refund")?.set(part, status, event.occurred_at);
-        Ok(())
+    fn refund(&mut self, refund_id: RefundId) -> Result<&mut RefundRow, &'static str> {
+        self.refunds.iter_mut().find(|refund| refund.refund_id == refund_id).ok_or("knows no such refund")
     }
 
     fn set_note(&mut self, note: &Option<String>) {
         if note.is_some() {
             self.note.clone_from(note);
-        }
-    }
-}
-
-impl RatingRow {
-    fn new(rated: &OrderRated, event: &RecordedEvent) -> Self {
-        Self {
-            rating: rated.rating,
-            per_item: rated.per_item.clone(),
-            comment: rated.comment.clone(),
-            rated_at: event.occurred_at,
         }
     }
 }

@@ -6,8 +6,8 @@ use shared::{
     domain::{
         Money, OrderId, PaymentId, ProducerId, RefundId, UserId,
         order::{
-            CancelReason, DeliveryType, DishRating, Fault, GiftUse, OrderCreated, OrderItem, OrderRefundAuthorized,
-            OrderStatus, RefundPart, RefundSource,
+            CancelReason, DeliveryType, DishRating, Fault, GiftUse, OrderCancelled, OrderCreated, OrderItem,
+            OrderPayoutReleased, OrderRated, OrderRefundAuthorized, OrderStatus, RefundPart, RefundSource,
         },
     },
     log::RecordedEvent,
@@ -228,6 +228,13 @@ pub struct PayoutRow {
     pub released_at: DateTime<Utc>,
 }
 
+impl PayoutRow {
+    pub(super) fn new(payout: &OrderPayoutReleased, released_at: DateTime<Utc>) -> Self {
+        let OrderPayoutReleased { gross, refunded, commission, producer_net } = *payout;
+        Self { gross, refunded, commission, producer_net, released_at }
+    }
+}
+
 /// The customer's marks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RatingRow {
@@ -241,6 +248,13 @@ pub struct RatingRow {
     pub comment: Option<String>,
     /// When.
     pub rated_at: DateTime<Utc>,
+}
+
+impl RatingRow {
+    pub(super) fn new(rated: &OrderRated, rated_at: DateTime<Utc>) -> Self {
+        let OrderRated { rating, per_item, comment } = rated.clone();
+        Self { rating, per_item, comment, rated_at }
+    }
 }
 
 /// Why an order was called off.
@@ -258,4 +272,11 @@ pub struct CancellationRow {
     pub from_status: OrderStatus,
     /// Whether money has to go back.
     pub refund_required: bool,
+}
+
+impl CancellationRow {
+    pub(super) fn new(cancelled: &OrderCancelled) -> Self {
+        let OrderCancelled { reason_code, reason_text, cancelled_by, from_status, refund_required } = cancelled.clone();
+        Self { reason_code, reason_text, cancelled_by, from_status, refund_required }
+    }
 }

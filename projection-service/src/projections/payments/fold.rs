@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use shared::{
     domain::{
         AggregateType, DomainEvent, PaymentId, RefundId,
-        payment::{PaymentEvent, PaymentRefundFailed, PaymentRefundSucceeded, PaymentStatus},
+        payment::{PaymentEvent, PaymentRefundSucceeded, PaymentStatus, PaymentSucceeded},
     },
     log::RecordedEvent,
 };
@@ -91,35 +91,19 @@ impl PaymentRow {
             }
             // What was asked of the provider; what it did comes as an event of its own.
             PaymentEvent::PaymentCaptureRequested(_) | PaymentEvent::PaymentAbortRequested(_) => {}
-            PaymentEvent::PaymentSucceeded(succeeded) => {
-                self.status = PaymentStatus::Succeeded;
-                self.provider_payment_id = Some(succeeded.provider_payment_id.clone());
-                self.captured_amount = Some(succeeded.amount);
-                self.late |= succeeded.late;
-                self.failure = None;
-            }
+            PaymentEvent::PaymentSucceeded(succeeded) => self.succeeded(succeeded),
             PaymentEvent::PaymentFailed(failed) => {
                 self.status = PaymentStatus::Failed;
-                self.failure = Some(PaymentFailureRow {
-                    reason: failed.reason,
-                    provider_error_code: failed.provider_error_code.clone(),
-                    customer_retryable: failed.customer_retryable,
-                });
+                self.failure = Some(PaymentFailureRow::new(failed));
             }
             PaymentEvent::PaymentApplied(_) => self.used = PaymentUse::Applied,
             PaymentEvent::PaymentUnapplied(unapplied) => {
                 self.used = PaymentUse::Unapplied;
                 self.unapplied_cause = Some(unapplied.cause);
             }
-            PaymentEvent::PaymentRefundRequested(requested) => self.refunds.push(PaymentRefundRow {
-                refund_id: requested.refund_id,
-                amount: requested.amount,
-                source: requested.source,
-                status: PaymentRefundStatus::Requested,
-                requested_at: event.occurred_at,
-                retry_at: None,
-                code: None,
-            }),
+            PaymentEvent::PaymentRefundRequested(requested) => {
+                self.refunds.push(PaymentRefundRow::new(requested, event.occurred_at));
+            }
             PaymentEvent::PaymentRefundSubmitted(submitted) => {
                 self.refund(submitted.refund_id, domain)?.set(PaymentRefundStatus::Submitted);
             }
@@ -133,6 +117,14 @@ impl PaymentRow {
         Ok(())
     }
 
+    fn succeeded(&mut self, succeeded: &PaymentSucceeded) {
+        self.status = PaymentStatus::Succeeded;
+        self.provider_payment_id = Some(succeeded.provider_payment_id.clone());
+        self.captured_amount = Some(succeeded.amount);
+        self.late |= succeeded.late;
+        self.failure = None;
+    }
+
     fn refunded(&mut self, succeeded: &PaymentRefundSucceeded, domain: &DomainEvent) -> Result<(), FoldError> {
         self.refund(succeeded.refund_id, domain)?.set(PaymentRefundStatus::Succeeded);
         self.refunded_amount = self.refunded_amount.add(succeeded.amount)?;
@@ -144,18 +136,6 @@ impl PaymentRow {
     fn refund(&mut self, refund_id: RefundId, domain: &DomainEvent) -> Result<&mut PaymentRefundRow, FoldError> {
         let refund = self.refunds.iter_mut().find(|refund| refund.refund_id == refund_id);
         refund.ok_or_else(|| FoldError::out_of_place(domain, "knows no such refund"))
-    }
-}
-
-impl PaymentRefundRow {
-    fn set(&mut self, status: PaymentRefundStatus) {
-        (self.status, self.retry_at, self.code) = (status, None, None);
-    }
-
-    fn failed(&mut self, failed: &PaymentRefundFailed) {
-        self.status = PaymentRefundStatus::Failed;
-        self.retry_at = failed.retry_at;
-        self.code.clone_from(&failed.code);
     }
 }
 

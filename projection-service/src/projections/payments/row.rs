@@ -6,8 +6,8 @@ use shared::{
     domain::{
         Money, OrderId, PaymentId, RefundId,
         payment::{
-            CaptureMode, FailureReason, PaymentInitiated, PaymentRefundSource, PaymentStatus, Provider, Purpose,
-            UnappliedCause,
+            CaptureMode, FailureReason, PaymentFailed, PaymentInitiated, PaymentRefundFailed, PaymentRefundRequested,
+            PaymentRefundSource, PaymentStatus, Provider, Purpose, UnappliedCause,
         },
     },
     log::RecordedEvent,
@@ -109,6 +109,13 @@ pub struct PaymentFailureRow {
     pub customer_retryable: bool,
 }
 
+impl PaymentFailureRow {
+    pub(super) fn new(failed: &PaymentFailed) -> Self {
+        let PaymentFailed { reason, provider_error_code, customer_retryable } = failed.clone();
+        Self { reason, provider_error_code, customer_retryable }
+    }
+}
+
 /// Money on its way back through the provider.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentRefundRow {
@@ -130,6 +137,24 @@ pub struct PaymentRefundRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub code: Option<String>,
+}
+
+impl PaymentRefundRow {
+    pub(super) fn new(requested: &PaymentRefundRequested, requested_at: DateTime<Utc>) -> Self {
+        let PaymentRefundRequested { refund_id, amount, source } = requested.clone();
+        let status = PaymentRefundStatus::Requested;
+        Self { refund_id, amount, source, status, requested_at, retry_at: None, code: None }
+    }
+
+    pub(super) fn set(&mut self, status: PaymentRefundStatus) {
+        (self.status, self.retry_at, self.code) = (status, None, None);
+    }
+
+    pub(super) fn failed(&mut self, failed: &PaymentRefundFailed) {
+        self.status = PaymentRefundStatus::Failed;
+        self.retry_at = failed.retry_at;
+        self.code.clone_from(&failed.code);
+    }
 }
 
 /// How far a refund is at the provider.

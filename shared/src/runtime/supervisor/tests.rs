@@ -39,6 +39,24 @@ async fn a_task_that_fails_or_panics_is_started_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_is_unhealthy_while_a_task_is_down_that_it_needs() {
+    let (supervisor, health) = supervisor();
+    let (failed, mut failures) = mpsc::unbounded_channel();
+    supervisor.spawn_required("append_writer", move |_| {
+        let failed = failed.clone();
+        async move {
+            failed.send(())?;
+            Err("a bug".into())
+        }
+    });
+    for _ in 0..2 {
+        failures.recv().await;
+    }
+    assert_eq!(health.readiness().await.status, HealthStatus::Unhealthy);
+    supervisor.shutdown(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_is_done_is_not_started_again() {
     let (supervisor, _) = supervisor();
     let runs = Arc::new(AtomicU32::new(0));

@@ -2,7 +2,10 @@
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 /// Whether sending the same request again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +18,24 @@ pub enum Retry {
     AfterReading,
 }
 
+// By hand: the derive does not see names that come out of a macro.
+impl PartialSchema for ErrorCode {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("The kind of a problem, for machines."))
+            .enum_values(Some(Self::ALL.iter().map(|code| code.as_str())))
+            .build()
+            .into()
+    }
+}
+
+impl ToSchema for ErrorCode {}
+
 macro_rules! codes {
     ($($name:ident $code:literal $status:ident $title:literal, $cause:literal, $fix:literal, $retry:ident;)*) => {
         /// The kind of a problem, for machines.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum ErrorCode {
             $(#[doc = concat!($title, ": ", $cause)] #[serde(rename = $code)] $name,)*
         }

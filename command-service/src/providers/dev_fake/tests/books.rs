@@ -169,12 +169,15 @@ async fn dropped_payments_are_looked_up_again() {
     let payments: Vec<PaymentId> = (0..500).map(|_| payment()).collect();
     let opened = futures::future::join_all(payments.iter().map(|id| bank.init(*id, 50_000))).await;
     assert!(opened.iter().all(Result::is_ok));
+    for _ in 0..500 {
+        bank.opened(50_000).await;
+    }
     for id in payments.iter().copied() {
         assert_eq!(bank.pay(id).await.status, Some(ProviderStatus::Confirmed));
     }
     assert!(bank.fake.payments_in_memory() <= 2 * 64);
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM dev_fake_payments").fetch_one(&db).await.unwrap();
-    assert_eq!(rows, 500);
+    assert_eq!(rows, 1_000);
 }
 
 #[tokio::test]

@@ -1,0 +1,163 @@
+//! `homefood dev`: the whole system on this machine, with servers of its own and demo data.
+
+mod demo;
+mod session;
+mod site;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use command_service::{
+    app::{CommandService, Connections},
+    settings::CommandSettings,
+};
+use dev_servers::{DevServers, Profile, ServersConfig, workspace_dir};
+use projection_service::{
+    app::{self as read_side, ProjectionService},
+    settings::ProjectionSettings,
+};
+use shared::{
+    runtime::{
+        Platform, Secret, jetstream,
+        postgres::{PoolOptions, connect_pool, migrate},
+        settings::{self, LogFormat},
+        shutdown_signal, telemetry,
+    },
+    subjects::Names,
+    web,
+};
+use tokio::net::TcpListener;
+
+/// The key that tokens of development are signed with, within the data directory.
+pub const KEY_FILE: &str = "dev-jwt-key.pem";
+/// The database of development.
+const DATABASE: &str = "homefood";
+/// How long tasks may take to end.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// The port that everything is served on.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Where servers and keys are kept.
+    #[arg(long, default_value_os_t = default_data_dir())]
+    data_dir: PathBuf,
+    /// Start without dishes and people.
+    #[arg(long)]
+    no_demo: bool,
+    /// Empty everything first.
+    #[arg(long)]
+    reset: bool,
+    /// Which log lines are written to standard error.
+    #[arg(long, env = "HOMEFOOD_LOG", default_value = "warn")]
+    log: String,
+}
+
+/// Where `cargo dev` keeps its data unless it is told.
+pub fn default_data_dir() -> PathBuf {
+    workspace_dir().join(".dev")
+}
+
+pub async fn run(args: DevArgs) -> Result<()> {
+    let _logs = telemetry::init(LogFormat::Pretty, &args.log).map_err(|error| anyhow::anyhow!("{error}"))?;
+    // The port first: nothing is worth starting if somebody else has it.
+    let listener = TcpListener::bind(("127.0.0.1", args.port))
+        .await
+        .with_context(|| format!("port {} cannot be used; choose another with --port", args.port))?;
+    if args.reset {
+        reset(&args)?;
+    }
+    std::fs::create_dir_all(&args.data_dir)?;
+    // One that was killed leaves its session behind.
+    let _ = std::fs::remove_file(args.data_dir.join(session::FILE));
+    let config = ServersConfig { data_dir: args.data_dir.clone(), ..ServersConfig::from_env() };
+    let servers = DevServers::start(&config, Profile::Dev, DATABASE).await?;
+    let outcome = serve(&args, &servers, listener).await;
+    eprintln!("stopping");
+    servers.stop().await?;
+    // A session that has ended misleads whoever reads it.
+    let _ = std::fs::remove_file(args.data_dir.join(session::FILE));
+    outcome
+}
+
+async fn serve(args: &DevArgs, servers: &DevServers, listener: TcpListener) -> Result<()> {
+    let port = listener.local_addr()?.port();
+    let owner = Secret::new(servers.database_url.as_str());
+    let db = connect_pool(&owner, PoolOptions::new("homefood dev", 4)).await?;
+    migrate(&db).await.context("the database cannot be migrated")?;
+    if !args.no_demo {
+        demo::load(&db).await.context("the demo data cannot be loaded")?;
+    }
+    let settings: CommandSettings = parse(args, servers, port, "homefood_command")?;
+    let read_settings: ProjectionSettings = parse(args, servers, port, "homefood_projection")?;
+    let platform = Platform::new("homefood", settings.shared.clone()).await?;
+    let router = start(&platform, &settings, &read_settings).await?;
+    let url = format!("http://localhost:{port}");
+    let session = session::Session::new(&platform, servers, url, !args.no_demo)?;
+    let stopping = platform.supervisor.token();
+    let served = tokio::spawn(web::serve(listener, router, platform.metrics.clone(), stopping.clone()));
+    session.write(&args.data_dir)?;
+    session.print();
+    shutdown_signal().await;
+    stopping.cancel();
+    served.await??;
+    platform.supervisor.shutdown(SHUTDOWN_DEADLINE).await;
+    Ok(())
+}
+
+/// Both services, joined on one router.
+async fn start(platform: &Platform, write: &CommandSettings, read: &ProjectionSettings) -> Result<axum::Router> {
+    let shared = &platform.settings;
+    let nats = jetstream::connect(&shared.nats_url, "command").await?;
+    jetstream::watch_health(&platform.health, &nats);
+    let names = Names::default();
+    let connections = Connections { nats: nats.clone(), names: names.clone(), with_relay: true };
+    let commands = CommandService::start(platform, &write.write_side, connections).await?;
+    let read_platform = Platform { settings: read.shared.clone(), ..platform.clone() };
+    // It follows the mirror as it would in a process of its own.
+    let connections = read_side::Connections { nats: Some(nats), names, feed: None };
+    let queries = ProjectionService::start(&read_platform, &read.read_side, connections).await?;
+    let ops = web::ops::routes(platform.metrics.clone(), platform.health.clone());
+    let (router, document) = commands.router.merge(queries.router).merge(ops).split_for_parts();
+    Ok(router.merge(site::router(crate::openapi::describe(document))))
+}
+
+/// The settings of a service, from the environment and from what `dev` has started.
+fn parse<T: settings::Settings>(args: &DevArgs, servers: &DevServers, port: u16, role: &str) -> Result<T> {
+    let database_url = if servers.postgres.is_some() {
+        servers.database_url.replace("://homefood@", &format!("://{role}@"))
+    } else {
+        servers.database_url.clone()
+    };
+    let key_file = args.data_dir.join(KEY_FILE);
+    let arguments: Vec<std::ffi::OsString> = vec![
+        "homefood".into(),
+        "--database-url".into(),
+        database_url.into(),
+        "--nats-url".into(),
+        servers.nats_url.clone().into(),
+        "--environment".into(),
+        "development".into(),
+        "--jwt-dev-key-file".into(),
+        key_file.into(),
+        "--public-url".into(),
+        format!("http://localhost:{port}").into(),
+    ];
+    Ok(settings::parse_from(arguments)?)
+}
+
+/// Empties the data directory, but only what `dev` itself puts there.
+fn reset(args: &DevArgs) -> Result<()> {
+    for name in ["postgres", "nats", KEY_FILE, session::FILE] {
+        let path = args.data_dir.join(name);
+        let gone = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        match gone {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => bail!("{} cannot be removed: {error}", path.display()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Events from which nobody could draw the consequences, and the later ones of their flows, which wait behind them in
+//! order. Rows of the table `dead_letters`: who sets one to PENDING has it tried again, who sets it to DISCARDED has it
+//! passed over.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use shared::log::{Position, RecordedEvent};
+use sqlx::{PgPool, Row};
+use uuid::Uuid;
+
+use super::executor::Poison;
+
+/// The name of the queue and of its handler.
+pub const QUEUE: &str = "process_managers";
+/// The statuses in which a letter holds its flow up.
+const OPEN: [&str; 3] = ["PENDING", "PARKED", "BLOCKED"];
+
+/// The oldest open letter of a flow: what the whole flow waits for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    pub flow: Uuid,
+    pub position: Position,
+    /// Whether it is time to try it.
+    pub due: bool,
+}
+
+/// The flows that are held up, by their oldest open letters; of all flows, or of one.
+pub(super) async fn heads(db: &PgPool, flow: Option<Uuid>, now: DateTime<Utc>) -> Result<Vec<Head>, sqlx::Error> {
+    let rows = sqlx::query(
+        "
+        SELECT DISTINCT ON (e.correlation_id)
+               e.correlation_id, l.position, l.status = 'BLOCKED' OR coalesce(l.next_retry_at <= $4, false) AS due
+        FROM dead_letters l
+        JOIN events e ON e.position = l.position
+        WHERE l.queue_name = $1 AND l.status = ANY ($2) AND ($3::uuid IS NULL OR e.correlation_id = $3)
+        ORDER BY e.correlation_id, l.position
+        ",
+    )
+    .bind(QUEUE)
+    .bind(OPEN)
+    .bind(flow)
+    .bind(now)
+    .fetch_all(db)
+    .await?;
+    let head = |row: &sqlx::postgres::PgRow| {
+        let position = row.try_get::<i64, _>("position")? as Position;
+        Ok(Head { flow: row.try_get("correlation_id")?, position, due: row.try_get("due")? })
+    };
+    rows.iter().map(head).collect()
+}
+
+/// Writes an event down: as PARKED with what is wrong, or as BLOCKED behind another. Written twice, it stays what it
+/// was.
+pub(super) async fn put(
+    db: &PgPool,
+    event: &Arc<RecordedEvent>,
+    poison: Option<&Poison>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let status = if poison.is_some() { "PARKED" } else { "BLOCKED" };
+    sqlx::query(
+        "
+        INSERT INTO dead_letters (id, queue_name, handler, message_type, payload, position, aggregate_type,
+            aggregate_id, sequence, status, error_message, error_traceback, max_retries, first_failed_at, last_failed_at)
+        VALUES ($1, $2, $2, $3, $4::json, $5, $6, $7, $8, $9, $10, $11, 0, $12, $12)
+        ON CONFLICT (queue_name, position) DO NOTHING
+        ",
+    )
+    .bind(Uuid::new_v5(&event.event_id, QUEUE.as_bytes()))
+    .bind(QUEUE)
+    .bind(event.event_type.as_ref())
+    .bind(event.payload.as_ref())
+    .bind(event.position as i64)
+    .bind(event.aggregate_type.as_str())
+    .bind(event.aggregate_id)
+    .bind(event.sequence as i64)
+    .bind(status)
+    .bind(poison.map_or_else(|| "waits behind an older letter".to_owned(), ToString::to_string))
+    .bind(poison.map_or("", |poison| poison.manager))
+    .bind(now)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Its consequences were drawn after all.
+pub(super) async fn mark_redriven(db: &PgPool, position: Position) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "
+        UPDATE dead_letters
+        SET status = 'REDRIVEN', next_retry_at = NULL, redrives = redrives + 1
+        WHERE queue_name = $1 AND position = $2 AND status = ANY ($3)
+        ",
+    )
+    .bind(QUEUE)
+    .bind(position as i64)
+    .bind(OPEN)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// It failed again, and waits for a person again.
+pub(super) async fn mark_failed(
+    db: &PgPool,
+    position: Position,
+    poison: &Poison,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "
+        UPDATE dead_letters
+        SET status = 'PARKED', next_retry_at = NULL, retry_count = retry_count + 1, error_message = $3,
+            error_traceback = $4, last_failed_at = $5, published_at = NULL
+        WHERE queue_name = $1 AND position = $2 AND status = ANY ($6)
+        ",
+    )
+    .bind(QUEUE)
+    .bind(position as i64)
+    .bind(poison.to_string())
+    .bind(poison.manager)
+    .bind(now)
+    .bind(OPEN)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// How many letters stand in each open status.
+pub(super) async fn count(db: &PgPool) -> Result<Vec<(&'static str, i64)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT status, count(*) AS letters FROM dead_letters WHERE queue_name = $1 AND status = ANY ($2) GROUP BY status",
+    )
+    .bind(QUEUE)
+    .bind(OPEN)
+    .fetch_all(db)
+    .await?;
+    let letters = |status: &'static str| {
+        let row = rows.iter().find(|row| row.try_get::<&str, _>("status").is_ok_and(|name| name == status));
+        Ok((status, row.map_or(Ok(0), |row| row.try_get("letters"))?))
+    };
+    OPEN.into_iter().map(letters).collect()
+}

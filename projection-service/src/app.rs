@@ -1,0 +1,165 @@
+//! Puts the read side together.
+
+use std::sync::Arc;
+
+use async_nats::{Client, jetstream};
+use shared::{
+    domain::order::OrderPolicy,
+    follow::{LogFeed, MirrorFollower},
+    log::LogReader,
+    runtime::{
+        Platform, SettingsError, Verdict,
+        health::Readiness,
+        postgres::{PoolOptions, connect_pool},
+    },
+    sealing::Sealer,
+    subjects::Names,
+};
+use sqlx::PgPool;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    chores,
+    engine::{Failpoints, Positions, Runner, RunnerParts},
+    http::{ReadParts, ReadState, router},
+    live::{Announcer, Live},
+    projections::{NAMES, catalogue::DishViews, feed::Feed, orders::Orders, payments::Payments},
+    settings::ReadSideSettings,
+};
+
+/// What the read side needs beside its platform.
+pub struct Connections {
+    /// NATS, for the mirror and the live feed; without it the log is polled and heads are.
+    pub nats: Option<Client>,
+    /// The names of streams and subjects.
+    pub names: Names,
+    /// The log as this process follows it already; none makes the read side follow the mirror by itself.
+    pub feed: Option<LogFeed>,
+}
+
+/// The running read side.
+pub struct ProjectionService {
+    /// Its routes.
+    pub router: OpenApiRouter,
+    /// What its handlers share.
+    pub state: ReadState,
+    /// How far each projection is.
+    pub positions: Positions,
+    /// Faults on demand, in development.
+    pub failpoints: Failpoints,
+}
+
+/// Why the read side does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database is out of reach, or its address is wrong.
+    #[error("the database cannot be reached: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A setting is wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
+impl ProjectionService {
+    /// Starts every part under the platform's supervisor.
+    pub async fn start(
+        platform: &Platform,
+        settings: &ReadSideSettings,
+        connections: Connections,
+    ) -> Result<Self, StartError> {
+        settings.check(platform.settings.is_development())?;
+        let url = &platform.settings.database_url;
+        let options = PoolOptions::new("homefood projection-service", settings.projection_db_connections);
+        let db = connect_pool(url, options).await?;
+        watch_database(platform, &db);
+        let feed = match &connections.feed {
+            Some(feed) => feed.clone(),
+            None => follow(platform, &db, &connections),
+        };
+        let live =
+            Live::new(db.clone(), connections.nats.clone(), connections.names.clone(), platform.supervisor.token());
+        let parts = RunnerParts {
+            db: db.clone(),
+            feed,
+            positions: Positions::new(NAMES),
+            jetstream: connections.nats.clone().map(jetstream::new),
+            names: connections.names,
+            clock: platform.clock.clone(),
+            metrics: Arc::clone(&platform.metrics),
+            failpoints: settings.failpoints()?,
+            settings: settings.engine(),
+        };
+        start_runners(platform, &parts, &live, connections.nats);
+        let views = DishViews::default();
+        chores::start(platform, &parts, &live, &views);
+        let state = ReadState::new(ReadParts {
+            log: parts.feed.reader().clone(),
+            positions: parts.positions.clone(),
+            clock: platform.clock.clone(),
+            authenticator: platform.authenticator.clone(),
+            opaque: platform.opaque.clone(),
+            sealer: Sealer::new(db.clone(), platform.settings.pii_kek().expose()),
+            policy: OrderPolicy::default(),
+            views,
+            live,
+            metrics: Arc::clone(&platform.metrics),
+            db,
+        });
+        Ok(Self { router: router(state.clone()), state, positions: parts.positions, failpoints: parts.failpoints })
+    }
+}
+
+/// Follows the mirror, or the log alone while there is none.
+fn follow(platform: &Platform, db: &PgPool, connections: &Connections) -> LogFeed {
+    let feed = LogFeed::new(LogReader::new(db.clone()));
+    let mirror = connections.nats.clone().map(|nats| (jetstream::new(nats), connections.names.events_stream()));
+    let follower = MirrorFollower::new(feed.clone(), mirror);
+    platform.supervisor.spawn("mirror_follower", move |shutdown| {
+        let follower = follower.clone();
+        async move {
+            follower.run(shutdown).await;
+            Ok(())
+        }
+    });
+    feed
+}
+
+fn start_runners(platform: &Platform, parts: &RunnerParts, live: &Live, nats: Option<Client>) {
+    let announcer = Arc::new(Announcer::new(live.clone()));
+    let orders = Runner::<Orders>::new(parts.clone());
+    platform.supervisor.spawn("projection orders", move |shutdown| {
+        let runner = orders.clone();
+        async move { runner.run(shutdown).await }
+    });
+    let payments = Runner::<Payments>::new(parts.clone());
+    platform.supervisor.spawn("projection payments", move |shutdown| {
+        let runner = payments.clone();
+        async move { runner.run(shutdown).await }
+    });
+    let listener = Arc::clone(&announcer);
+    let feed = Runner::<Feed>::with_listener(parts.clone(), move |news| listener.announce(news));
+    platform.supervisor.spawn("projection feed", move |shutdown| {
+        let runner = feed.clone();
+        async move { runner.run(shutdown).await }
+    });
+    if let Some(nats) = nats {
+        platform.supervisor.spawn("feed_announcer", move |shutdown| {
+            let (announcer, nats) = (Arc::clone(&announcer), nats.clone());
+            async move { announcer.run(&nats, &shutdown).await }
+        });
+    }
+}
+
+/// The read models' database, whichever process it is.
+fn watch_database(platform: &Platform, db: &PgPool) {
+    let db = db.clone();
+    platform.health.register("read_models", Readiness::Required, move || {
+        let db = db.clone();
+        async move {
+            match sqlx::query("SELECT 1").execute(&db).await {
+                Ok(_) => Verdict::healthy(),
+                Err(_) => Verdict::unhealthy("the database does not answer"),
+            }
+        }
+    });
+}

@@ -1,0 +1,141 @@
+//! What has to be done now and then: sweeping, counting, watching how far the projections are.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use parking_lot::Mutex;
+use shared::{
+    domain::order::OrderStatus,
+    log::Position,
+    runtime::{
+        BoxError, Metrics, Platform, Verdict,
+        health::Readiness,
+        metrics::{DeadLetter, Queue, QueueEntry, Status},
+    },
+};
+use sqlx::PgPool;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    engine::{LetterCount, RunnerParts, count_letters, sweep_letters},
+    live::{Live, tickets},
+    projections::{
+        NAMES,
+        catalogue::DishViews,
+        feed::forget_older,
+        orders::{active_by_status, status_name},
+    },
+};
+
+/// How often things are counted.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// How often things are swept, and how many at a time.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_BATCH: i64 = 5_000;
+/// Entries of feeds are resumable for a week; one more day, and they go.
+const ENTRIES_KEPT: TimeDelta = TimeDelta::days(8);
+/// How long letters are kept that are done with.
+const LETTERS_KEPT: TimeDelta = TimeDelta::days(90);
+/// A projection that is further behind than this is degraded.
+const LAG_MAX: Position = 10_000;
+/// So is one that does not move for this long although there is something to fold.
+const FROZEN_AFTER: Duration = Duration::from_secs(30);
+
+const STATUSES: [OrderStatus; 7] = [
+    OrderStatus::WaitingForPayment,
+    OrderStatus::Paid,
+    OrderStatus::Accepted,
+    OrderStatus::Preparing,
+    OrderStatus::Ready,
+    OrderStatus::OutForDelivery,
+    OrderStatus::Delivered,
+];
+
+/// Starts all of it under the platform's supervisor.
+pub(crate) fn start(platform: &Platform, parts: &RunnerParts, live: &Live, views: &DishViews) {
+    let supervisor = &platform.supervisor;
+    let (positions, db) = (parts.positions.clone(), parts.db.clone());
+    supervisor.spawn("positions", move |shutdown| {
+        let (positions, db) = (positions.clone(), db.clone());
+        async move { Ok(positions.follow(&db, &shutdown).await?) }
+    });
+    let polled = live.clone();
+    supervisor.spawn("feed_heads", move |shutdown| {
+        let live = polled.clone();
+        async move { live.poll_heads(&shutdown).await }
+    });
+    let (views, db) = (views.clone(), parts.db.clone());
+    supervisor.spawn("dish_views", move |shutdown| {
+        let (views, db) = (views.clone(), db.clone());
+        async move { Ok(views.keep_flushing(&db, &shutdown).await?) }
+    });
+    let swept = parts.clone();
+    supervisor.spawn("read_side_sweeper", move |shutdown| sweep(swept.clone(), shutdown));
+    let (db, metrics) = (parts.db.clone(), Arc::clone(&platform.metrics));
+    supervisor.spawn("read_side_counts", move |shutdown| count(db.clone(), Arc::clone(&metrics), shutdown));
+    for name in NAMES {
+        watch_projection(platform, parts, name);
+    }
+}
+
+async fn sweep(parts: RunnerParts, shutdown: CancellationToken) -> Result<(), BoxError> {
+    loop {
+        let now = parts.clock.now();
+        tickets::sweep(&parts.db).await?;
+        sweep_letters(&parts.db, now - LETTERS_KEPT, SWEEP_BATCH).await?;
+        let forgotten = forget_older(&parts.db, now - ENTRIES_KEPT, SWEEP_BATCH).await?;
+        if forgotten == SWEEP_BATCH.unsigned_abs() {
+            continue;
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+    }
+}
+
+async fn count(db: PgPool, metrics: Arc<Metrics>, shutdown: CancellationToken) -> Result<(), BoxError> {
+    loop {
+        let counts = active_by_status(&db).await?;
+        for status in STATUSES.map(status_name) {
+            let orders = counts.iter().find(|(name, _)| name == status).map_or(0, |(_, orders)| *orders);
+            metrics.active_orders.get_or_create(&Status { status }).set(orders);
+        }
+        for queue in NAMES.iter().copied() {
+            for LetterCount { status, letters, oldest_secs } in count_letters(&db, queue).await? {
+                metrics.dead_letters.get_or_create(&DeadLetter { handler: queue, status }).set(letters);
+                metrics.dlq_entries.get_or_create(&QueueEntry { queue, status }).set(letters);
+                if let Some(oldest_secs) = oldest_secs {
+                    metrics.dlq_oldest.get_or_create(&Queue { queue }).set(oldest_secs);
+                }
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep(COUNT_EVERY) => {}
+        }
+    }
+}
+
+/// A projection's part in the health report: how far it is behind, and whether it moves at all.
+fn watch_projection(platform: &Platform, parts: &RunnerParts, name: &'static str) {
+    let (positions, feed) = (parts.positions.clone(), parts.feed.clone());
+    let moved = Arc::new(Mutex::new((0, Instant::now())));
+    platform.health.register(format!("{name} view"), Readiness::NotRequired, move || {
+        let (position, head) = (positions.get(name), feed.head());
+        let mut moved = moved.lock();
+        if moved.0 != position || position >= head {
+            *moved = (position, Instant::now());
+        }
+        let still = moved.1.elapsed();
+        std::future::ready(match head.saturating_sub(position) {
+            0 => Verdict::healthy(),
+            lag if still > FROZEN_AFTER => {
+                Verdict::degraded(format!("stands still for {} s, {lag} events behind", still.as_secs()))
+            }
+            lag if lag > LAG_MAX => Verdict::degraded(format!("{lag} events behind")),
+            _ => Verdict::healthy(),
+        })
+    });
+}

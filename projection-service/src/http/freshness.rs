@@ -1,0 +1,110 @@
+//! Read your writes: a query that names a position waits until its view has seen it.
+
+use std::time::Duration;
+
+use axum::{
+    extract::FromRequestParts,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+use serde::{Deserialize, Serialize};
+use shared::{
+    log::Position,
+    web::{
+        Envelope, ErrorCode, PreferWait, Problem,
+        headers::{CONSISTENCY_TOKEN, PREFERENCE_APPLIED, PROJECTION_POSITION, etag},
+    },
+};
+use utoipa::IntoParams;
+
+use super::ReadState;
+
+/// How long a query waits that does not say.
+const WAIT_DEFAULT: Duration = Duration::from_secs(2);
+
+/// What a query must have seen, and how long its caller waits for that.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    target: Option<Position>,
+    wait: Option<PreferWait>,
+}
+
+impl FromRequestParts<ReadState> for Wanted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ReadState) -> Result<Self, Problem> {
+        let token = parts.headers.get(CONSISTENCY_TOKEN).map(|token| token.to_str().unwrap_or_default());
+        let target = token.map(|token| state.opaque.open_position(token)).transpose()?;
+        Ok(Self { target, wait: PreferWait::from_headers(&parts.headers) })
+    }
+}
+
+/// The query of a route that has no other parameters.
+#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct StaleQuery {
+    /// Answer from the view as it is when it does not catch up in time.
+    pub(crate) allow_stale: Option<bool>,
+}
+
+/// How far the views behind an answer have seen.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    position: Position,
+    applied: Option<HeaderValue>,
+}
+
+impl ReadState {
+    /// Waits until `views` have seen what is wanted. Late ones are 503, or with `allow_stale` taken as they are.
+    pub(crate) async fn catch_up(
+        &self,
+        wanted: Wanted,
+        allow_stale: Option<bool>,
+        views: &[&'static str],
+    ) -> Result<Seen, Problem> {
+        let patience = wanted.wait.map_or(WAIT_DEFAULT, PreferWait::duration);
+        let applied = wanted.target.and(wanted.wait).map(PreferWait::applied);
+        let deadline = tokio::time::Instant::now() + patience;
+        for view in views {
+            let Some(target) = wanted.target else { break };
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            let reached = self.positions.wait_for(view, target, left).await;
+            if let (Err(lagging), false) = (reached, allow_stale.unwrap_or(false)) {
+                let problem = Problem::new(ErrorCode::ProjectionLag).retry_after(1);
+                return Err(problem.extension("projection_position", lagging.position));
+            }
+        }
+        let position = views.iter().map(|view| self.positions.get(view)).min().unwrap_or(0);
+        Ok(Seen { position, applied })
+    }
+}
+
+impl Seen {
+    /// An answer that says how far it has seen.
+    pub(crate) fn answer<T: Serialize>(self, envelope: Envelope<T>) -> Response {
+        self.finish(envelope.into_response())
+    }
+
+    /// An answer of one version of a resource, or 304 for a caller that has it.
+    pub(crate) fn answer_version<T: Serialize>(self, envelope: Envelope<T>, version: u64, known: bool) -> Response {
+        let mut response =
+            if known { StatusCode::NOT_MODIFIED.into_response() } else { envelope.version(version).into_response() };
+        response.headers_mut().insert(header::ETAG, etag(version));
+        self.finish(response)
+    }
+
+    fn finish(self, mut response: Response) -> Response {
+        private(&mut response);
+        response.headers_mut().insert(PROJECTION_POSITION, HeaderValue::from(self.position));
+        if let Some(applied) = self.applied {
+            response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+        }
+        response
+    }
+}
+
+/// Tells caches and proxies that an answer is for one caller only.
+pub(crate) fn private(response: &mut Response) {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+}

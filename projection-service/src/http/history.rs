@@ -1,0 +1,114 @@
+//! What happened to an order, event by event.
+
+use axum::{extract::State, response::Response};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::{
+    domain::{AggregateType, OrderId},
+    log::{LogError, RecordedEvent},
+    web::{Caller, Envelope, PathId, Problem, ValidQuery},
+};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{
+    ReadState,
+    access::unavailable,
+    documents::{HistoryAnswer, QueryProblems},
+    freshness::Wanted,
+    orders::find_for,
+};
+use crate::projections::ORDERS;
+
+/// An order has at most a few dozen events; this bounds even a broken one.
+const EVENTS_MAX: u32 = 1_000;
+
+/// Up to where.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct HistoryQuery {
+    /// The last version that is shown; the newest if left out.
+    #[param(minimum = 1)]
+    to_version: Option<u64>,
+    /// Answer from the view as it is when it does not catch up in time.
+    allow_stale: Option<bool>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct HistoryEntry {
+    /// The version it led to.
+    #[schema(example = 1)]
+    pub version: u64,
+    /// The event.
+    pub event_id: Uuid,
+    /// Its type.
+    #[schema(example = "order_paid")]
+    pub event_type: String,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// Who caused it: `customer`, `producer`, `admin`, `system` or `provider`.
+    #[schema(example = "customer")]
+    pub actor: String,
+    /// What it says, without personal data.
+    #[schema(value_type = Object)]
+    pub payload: Value,
+}
+
+impl HistoryEntry {
+    fn new(event: &RecordedEvent) -> Self {
+        let mut payload = serde_json::from_str(&event.payload).unwrap_or(Value::Null);
+        if let Value::Object(members) = &mut payload {
+            members.remove("pii_sealed");
+            // The type stands beside it.
+            members.remove("type");
+        }
+        Self {
+            version: event.sequence,
+            event_id: event.event_id,
+            event_type: event.event_type.clone().into_owned(),
+            occurred_at: event.occurred_at,
+            actor: event.actor.kind().to_owned(),
+            payload,
+        }
+    }
+}
+
+/// What happened to an order, the first first.
+#[utoipa::path(
+    get, path = "/orders/{id}/history", operation_id = "get_order_history", tag = "orders",
+    security(("bearer" = [])),
+    params(("id" = OrderId, Path, description = "The order"), HistoryQuery),
+    responses(
+        (status = 200, description = "Its events up to the version asked for", body = HistoryAnswer),
+        QueryProblems,
+    )
+)]
+pub(super) async fn get_order_history(
+    State(state): State<ReadState>,
+    Caller(caller): Caller,
+    PathId(id): PathId<OrderId>,
+    wanted: Wanted,
+    ValidQuery(query): ValidQuery<HistoryQuery>,
+) -> Result<Response, Problem> {
+    if query.to_version == Some(0) {
+        return Err(Problem::validation("/to_version", "out_of_range", "versions begin at 1"));
+    }
+    let seen = state.catch_up(wanted, query.allow_stale, &[ORDERS]).await?;
+    // The view says whose it is; the events come from the log itself.
+    find_for(&state, &caller, id).await?;
+    let events = state.log.stream(AggregateType::Order, id.0, 0, EVENTS_MAX).await.map_err(unreadable)?;
+    let shown = events.iter().filter(|event| query.to_version.is_none_or(|last| event.sequence <= last));
+    let entries: Vec<_> = shown.map(HistoryEntry::new).collect();
+    let version = entries.last().map_or(0, |entry| entry.version);
+    Ok(seen.answer(Envelope::new(entries).version(version)))
+}
+
+fn unreadable(error: LogError) -> Problem {
+    match error {
+        LogError::Database(error) => unavailable(error),
+        error @ LogError::Unreadable { .. } => Problem::internal(error),
+    }
+}

@@ -1,0 +1,66 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use shared::{
+    domain::order::OrderPolicy,
+    log::LogReader,
+    runtime::{Clock, Metrics},
+    sealing::Sealer,
+    web::{Authenticator, OpaqueKey},
+};
+use sqlx::PgPool;
+
+use crate::{engine::Positions, live::Live, projections::catalogue::DishViews};
+
+/// What a handler may use. Cheap to clone.
+#[derive(Clone)]
+pub struct ReadState(Arc<ReadParts>);
+
+/// See [`ReadState`].
+pub struct ReadParts {
+    /// The read models.
+    pub db: PgPool,
+    /// The log, for histories.
+    pub log: LogReader,
+    /// How far each projection is.
+    pub positions: Positions,
+    /// The time.
+    pub clock: Clock,
+    /// Whose tokens are believed.
+    pub authenticator: Authenticator,
+    /// Seals and opens consistency tokens and cursors.
+    pub opaque: OpaqueKey,
+    /// Opens personal data for those who may see it.
+    pub sealer: Sealer,
+    /// The rules behind `allowed_actions`.
+    pub policy: OrderPolicy,
+    /// Counts looks at dishes.
+    pub views: DishViews,
+    /// The sockets.
+    pub live: Live,
+    /// Sockets and delays are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl ReadState {
+    /// Shares `parts`.
+    pub fn new(parts: ReadParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl std::ops::Deref for ReadState {
+    type Target = ReadParts;
+
+    fn deref(&self) -> &ReadParts {
+        &self.0
+    }
+}
+
+impl FromRef<ReadState> for Authenticator {
+    fn from_ref(state: &ReadState) -> Self {
+        state.authenticator.clone()
+    }
+}

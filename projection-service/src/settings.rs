@@ -1,0 +1,166 @@
+//! What the projection-service is told, by environment or command line.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use clap::Parser;
+use shared::runtime::{SettingsError, SharedSettings, settings::Settings};
+
+use crate::engine::{EngineSettings, Failpoints, InPlaceRetry, LetterPolicy};
+
+/// The settings of the projection-service.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "projection-service", version, about = "The read side of HomeFood")]
+pub struct ProjectionSettings {
+    /// What both services are told.
+    #[command(flatten)]
+    pub shared: SharedSettings,
+    /// What the read side alone is told.
+    #[command(flatten)]
+    pub read_side: ReadSideSettings,
+}
+
+impl Settings for ProjectionSettings {
+    fn check(&self) -> Result<(), SettingsError> {
+        self.shared.check()?;
+        self.read_side.check(self.shared.is_development())
+    }
+}
+
+/// What the read side alone is told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ReadSideSettings {
+    /// The most connections to the database.
+    #[arg(
+        long,
+        env = "HOMEFOOD_PROJECTION_DB_CONNECTIONS",
+        value_name = "HOMEFOOD_PROJECTION_DB_CONNECTIONS",
+        default_value_t = 16
+    )]
+    pub projection_db_connections: u32,
+
+    /// Events folded in one transaction.
+    #[arg(
+        long,
+        env = "HOMEFOOD_PROJECTION_BATCH",
+        value_name = "HOMEFOOD_PROJECTION_BATCH",
+        default_value_t = 2_000,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
+    pub projection_batch: u32,
+
+    /// Rows of each projection kept in memory by whoever folds it.
+    #[arg(long, env = "HOMEFOOD_PROJECTION_ROWS", value_name = "HOMEFOOD_PROJECTION_ROWS", default_value_t = 100_000)]
+    pub projection_rows: usize,
+
+    /// How long a projection waits for its owner, in milliseconds, before another process takes over.
+    #[arg(
+        long,
+        env = "HOMEFOOD_PROJECTION_LEASE_MS",
+        value_name = "HOMEFOOD_PROJECTION_LEASE_MS",
+        default_value_t = 4_000,
+        value_parser = clap::value_parser!(u64).range(100..=600_000)
+    )]
+    pub projection_lease_ms: u64,
+
+    /// Tries of an event in its place before it is set aside.
+    #[arg(
+        long,
+        env = "HOMEFOOD_RETRY_ATTEMPTS",
+        value_name = "HOMEFOOD_RETRY_ATTEMPTS",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
+    pub retry_attempts: u32,
+
+    /// The wait before the second try, in milliseconds; it doubles with each.
+    #[arg(long, env = "HOMEFOOD_RETRY_BASE_MS", value_name = "HOMEFOOD_RETRY_BASE_MS", default_value_t = 1_000)]
+    pub retry_base_ms: u64,
+
+    /// The longest wait between two tries, in milliseconds.
+    #[arg(long, env = "HOMEFOOD_RETRY_CAP_MS", value_name = "HOMEFOOD_RETRY_CAP_MS", default_value_t = 60_000)]
+    pub retry_cap_ms: u64,
+
+    /// Retries of a dead letter before it waits for a person.
+    #[arg(
+        long,
+        env = "HOMEFOOD_DLQ_RETRIES",
+        value_name = "HOMEFOOD_DLQ_RETRIES",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(i32).range(0..=20)
+    )]
+    pub dlq_retries: i32,
+
+    /// The wait before a dead letter's first retry, in milliseconds; it doubles with each.
+    #[arg(
+        long,
+        env = "HOMEFOOD_DLQ_DELAY_MS",
+        value_name = "HOMEFOOD_DLQ_DELAY_MS",
+        default_value_t = 60_000,
+        value_parser = clap::value_parser!(i64).range(1..=86_400_000)
+    )]
+    pub dlq_delay_ms: i64,
+
+    /// Development only: aggregates whose events a projection refuses, as `<projection>:<aggregate id>`, by commas.
+    #[arg(long, env = "HOMEFOOD_FAILPOINT_FOLD", value_name = "HOMEFOOD_FAILPOINT_FOLD")]
+    pub failpoint_fold: Option<String>,
+}
+
+impl ReadSideSettings {
+    /// The defaults, as with no argument and no environment given.
+    pub fn defaults() -> Self {
+        #[derive(Parser)]
+        struct Alone {
+            #[command(flatten)]
+            read_side: ReadSideSettings,
+        }
+        Alone::parse_from(["read-side"]).read_side
+    }
+
+    /// Refuses what would start and then be wrong.
+    pub fn check(&self, is_development: bool) -> Result<(), SettingsError> {
+        if self.failpoint_fold.is_some() && !is_development {
+            return Err(SettingsError::Wrong("HOMEFOOD_FAILPOINT_FOLD is for development only".to_owned()));
+        }
+        self.failpoints().map(|_| ())
+    }
+
+    /// The faults on demand.
+    pub fn failpoints(&self) -> Result<Failpoints, SettingsError> {
+        let wrong = |error| SettingsError::Wrong(format!("HOMEFOOD_FAILPOINT_FOLD: {error}"));
+        Failpoints::parse(self.failpoint_fold.as_deref().unwrap_or_default()).map_err(wrong)
+    }
+
+    /// How projections are run.
+    pub fn engine(&self) -> EngineSettings {
+        let lease = Duration::from_millis(self.projection_lease_ms);
+        EngineSettings {
+            batch_max: self.projection_batch as usize,
+            rows_max: self.projection_rows,
+            lease,
+            standby_poll: (lease / 4).min(Duration::from_secs(1)),
+            letters_poll: Duration::from_secs(1).min(Duration::from_millis(self.dlq_delay_ms.unsigned_abs())),
+            retry: InPlaceRetry {
+                attempts: self.retry_attempts,
+                base: Duration::from_millis(self.retry_base_ms),
+                cap: Duration::from_millis(self.retry_cap_ms),
+            },
+            letters: LetterPolicy { delay: TimeDelta::milliseconds(self.dlq_delay_ms), retries_max: self.dlq_retries },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failpoints_are_refused_in_production() {
+        let mut settings = ReadSideSettings::defaults();
+        settings.failpoint_fold = Some(format!("orders:{}", uuid::Uuid::nil()));
+        assert!(settings.check(true).is_ok());
+        assert!(settings.check(false).is_err());
+        settings.failpoint_fold = Some("orders".to_owned());
+        assert!(settings.check(true).is_err());
+    }
+}

@@ -1,0 +1,124 @@
+//! The money in the log: nothing is paid without money, nothing goes back twice, nothing stays that has nothing to buy.
+
+use std::{collections::HashMap, sync::Arc};
+
+use shared::{
+    domain::{DomainEvent, order::OrderEvent, payment::PaymentEvent},
+    log::RecordedEvent,
+};
+use uuid::Uuid;
+
+use super::Leftovers;
+
+#[derive(Debug, Default)]
+struct Payment {
+    came: Option<i64>,
+    unapplied: bool,
+    /// Refunds by id: how much, and whether it arrived.
+    refunds: HashMap<Uuid, (i64, Refund)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refund {
+    Open,
+    Arrived,
+    Failed,
+}
+
+#[derive(Debug, Default)]
+struct Order {
+    total: i64,
+    paid: Option<i64>,
+    owes_everything: bool,
+    owed: i64,
+    settled: usize,
+    refunds: usize,
+}
+
+pub fn check(events: &[Arc<RecordedEvent>], leftovers: &Leftovers) {
+    let mut payments = HashMap::<Uuid, Payment>::new();
+    let mut orders = HashMap::<Uuid, Order>::new();
+    for event in events {
+        match event.event.as_ref().unwrap() {
+            DomainEvent::Payment(news) => payments.entry(event.aggregate_id).or_default().take(event.position, news),
+            DomainEvent::Order(news) => {
+                orders.entry(event.aggregate_id).or_default().take(event.position, news, &payments);
+            }
+        }
+    }
+    for (id, payment) in &payments {
+        let is_back = payment.arrived() == payment.came.unwrap_or(0);
+        let excused = leftovers.money_of.contains(id);
+        assert!(!payment.unapplied || is_back || excused, "money of {id} has nothing to buy: {payment:?}");
+    }
+    for (id, order) in &orders {
+        let is_back = !order.owes_everything || order.paid == Some(order.owed) && order.settled == order.refunds;
+        assert!(is_back || leftovers.money_of.contains(id), "order {id} was called off: {order:?}");
+    }
+}
+
+impl Payment {
+    fn arrived(&self) -> i64 {
+        self.refunds.values().filter(|(_, state)| *state == Refund::Arrived).map(|(amount, _)| amount).sum()
+    }
+
+    fn take(&mut self, position: u64, event: &PaymentEvent) {
+        match event {
+            PaymentEvent::PaymentAuthorized(authorized) => self.came = Some(authorized.amount.minor()),
+            PaymentEvent::PaymentSucceeded(succeeded) => self.came = Some(succeeded.amount.minor()),
+            PaymentEvent::PaymentUnapplied(_) => self.unapplied = true,
+            PaymentEvent::PaymentRefundRequested(requested) => {
+                let refund = (requested.amount.minor(), Refund::Open);
+                let again = self.refunds.insert(requested.refund_id.0, refund);
+                assert!(again.is_none(), "position {position}: asked for the same refund twice");
+                let claimed = self.refunds.values().filter(|(_, state)| *state != Refund::Failed);
+                let claimed: i64 = claimed.map(|(amount, _)| amount).sum();
+                assert!(Some(claimed) <= self.came, "position {position}: more goes back than came: {self:?}");
+            }
+            PaymentEvent::PaymentRefundSucceeded(succeeded) => {
+                let refund = self.refunds.get_mut(&succeeded.refund_id.0).unwrap();
+                assert_ne!(refund.1, Refund::Arrived, "position {position}: a refund arrived twice");
+                assert_eq!(refund.0, succeeded.amount.minor(), "position {position}: another amount went back");
+                refund.1 = Refund::Arrived;
+            }
+            PaymentEvent::PaymentRefundFailed(failed) if failed.retry_at.is_none() => {
+                self.refunds.get_mut(&failed.refund_id.0).unwrap().1 = Refund::Failed;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Order {
+    fn take(&mut self, position: u64, event: &OrderEvent, payments: &HashMap<Uuid, Payment>) {
+        match event {
+            OrderEvent::OrderCreated(created) => {
+                let lines: i64 = created.items.iter().map(|item| item.line_total.minor()).sum();
+                self.total = created.total_price.minor();
+                assert_eq!(self.total, lines + created.delivery_fee.minor(), "position {position}: the total");
+            }
+            OrderEvent::OrderPaid(paid) => {
+                let sum = paid.card_amount.minor() + paid.gift_amount.minor();
+                assert_eq!(sum, self.total, "position {position}: paid is not the total");
+                let payment = paid.payment_id.and_then(|id| payments.get(&id.0));
+                let came = payment.filter(|payment| !payment.unapplied).and_then(|payment| payment.came);
+                assert_eq!(came, Some(paid.card_amount.minor()), "position {position}: paid without the money");
+                self.paid = Some(sum);
+            }
+            OrderEvent::OrderCancelled(cancelled) => self.owes_everything = cancelled.refund_required,
+            OrderEvent::OrderRefundAuthorized(authorized) => {
+                self.refunds += 1;
+                self.owed += authorized.card_amount.minor() + authorized.gift_amount.minor();
+                assert!(Some(self.owed) <= self.paid, "position {position}: more is owed back than was paid");
+            }
+            OrderEvent::OrderRefundSettled(_) => self.settled += 1,
+            OrderEvent::OrderPayoutReleased(released) => {
+                let parts = [released.refunded, released.commission, released.producer_net];
+                let parts: i64 = parts.into_iter().map(|part| part.minor()).sum();
+                assert_eq!(parts, released.gross.minor(), "position {position}: the shares are not the whole");
+                assert_eq!(Some(released.gross.minor()), self.paid, "position {position}: shared what was not paid");
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The read models beside a fold of the log: each event taken once, in order, and none left out.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use projection_service::{
+    engine::Projection,
+    projections::{
+        feed::{Feed, Recipient},
+        orders::{OrderRow, Orders},
+        payments::{PaymentRow, Payments},
+    },
+};
+use shared::{
+    domain::{AggregateType, DomainEvent, EventSourced, order::Order},
+    log::RecordedEvent,
+};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+pub async fn check(db: &PgPool, events: &[Arc<RecordedEvent>]) {
+    check_orders(db, events).await;
+    check_payments(db, events).await;
+    check_feed(db, events).await;
+}
+
+fn fold<P: Projection>(events: &[Arc<RecordedEvent>], mut seen: impl FnMut(&mut P::Row)) -> BTreeMap<P::Key, P::Row> {
+    let mut rows = BTreeMap::new();
+    for event in events {
+        for key in P::keys(event) {
+            let row = P::apply(rows.remove(&key), event, event.event.as_ref().unwrap()).unwrap();
+            if let Some(mut row) = row {
+                seen(&mut row);
+                P::settle(&mut row);
+                rows.insert(key, row);
+            }
+        }
+    }
+    rows
+}
+
+async fn check_orders(db: &PgPool, events: &[Arc<RecordedEvent>]) {
+    let stored: Vec<(Uuid, String, i64, String)> =
+        sqlx::query_as("SELECT id, status, version, doc::text FROM orders").fetch_all(db).await.unwrap();
+    let folded = fold::<Orders>(events, |_| {});
+    let replayed = replay(events);
+    assert_eq!(stored.len(), folded.len(), "orders in the read model");
+    for (id, status, version, doc) in stored {
+        let row: OrderRow = serde_json::from_str(&doc).unwrap();
+        assert_eq!(row, folded[&id.into()], "the row of order {id}");
+        let (order, sequence) = &replayed[&id];
+        assert_eq!(order.status().map(|status| status.as_str()), Some(status.as_str()), "the status of order {id}");
+        assert_eq!(*sequence, version as u64, "the version of order {id}");
+        assert_eq!(row.refunds.len(), order.refunds().len(), "the refunds of order {id}");
+    }
+}
+
+/// Every order as its aggregate has it.
+fn replay(events: &[Arc<RecordedEvent>]) -> HashMap<Uuid, (Order, u64)> {
+    let mut orders = HashMap::<Uuid, (Order, u64)>::new();
+    for event in events.iter().filter(|event| event.aggregate_type == AggregateType::Order) {
+        let domain: &DomainEvent = event.event.as_ref().unwrap();
+        let (order, sequence) = orders.entry(event.aggregate_id).or_default();
+        cqrs_es::Aggregate::apply(order, Order::from_domain_event(domain).unwrap().clone());
+        *sequence = event.sequence;
+    }
+    orders
+}
+
+async fn check_payments(db: &PgPool, events: &[Arc<RecordedEvent>]) {
+    let stored: Vec<(Uuid, String)> = sqlx::query_as("SELECT id, doc::text FROM payments").fetch_all(db).await.unwrap();
+    let folded = fold::<Payments>(events, |_| {});
+    assert_eq!(stored.len(), folded.len(), "payments in the read model");
+    for (id, doc) in stored {
+        let row: PaymentRow = serde_json::from_str(&doc).unwrap();
+        assert_eq!(row, folded[&id.into()], "the row of payment {id}");
+    }
+}
+
+/// Every user was told everything once; ids are dense, and those of one order are in its order.
+async fn check_feed(db: &PgPool, events: &[Arc<RecordedEvent>]) {
+    let cooks: Vec<(Uuid, Uuid)> = sqlx::query_as("SELECT id, user_id FROM producers").fetch_all(db).await.unwrap();
+    let cooks: HashMap<Uuid, Uuid> = cooks.into_iter().collect();
+    let mut expected = BTreeMap::<Uuid, Vec<(i64, String)>>::new();
+    fold::<Feed>(events, |row| {
+        for entry in &row.entries {
+            let user_id = match entry.recipient {
+                Recipient::User(user_id) => user_id.0,
+                Recipient::Producer(producer_id) => cooks[&producer_id.0],
+            };
+            expected.entry(user_id).or_default().push((entry.position as i64, entry.kind.name().to_owned()));
+        }
+    });
+    let stored: Vec<(Uuid, i64, i64, String)> =
+        sqlx::query_as("SELECT user_id, id, position, kind FROM feed_entries ORDER BY user_id, id")
+            .fetch_all(db)
+            .await
+            .unwrap();
+    let mut told = BTreeMap::<Uuid, Vec<(i64, String)>>::new();
+    for (user_id, id, position, kind) in stored {
+        let entries = told.entry(user_id).or_default();
+        entries.push((position, kind));
+        assert_eq!(id, entries.len() as i64, "the ids of {user_id} are dense");
+    }
+    for entries in told.values_mut().chain(expected.values_mut()) {
+        entries.sort();
+    }
+    assert_eq!(told, expected, "what users were told");
+}

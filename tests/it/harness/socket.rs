@@ -1,0 +1,91 @@
+//! A person's socket.
+
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+
+use super::client::Client;
+
+/// How long a message may be awaited.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An open socket.
+pub struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// The newest entry when it was opened.
+    pub head_id: i64,
+}
+
+impl Socket {
+    /// Opens the feed of whoever the client is, and hears the hello.
+    pub async fn open(client: &Client) -> Self {
+        let mut request = format!("{}/ws", client.url().replace("http", "ws")).into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Bearer {}", client.token()).parse().unwrap());
+        let (stream, _) = connect_async(request).await.unwrap();
+        let mut socket = Self { stream, head_id: 0 };
+        let hello = socket.next().await;
+        assert_eq!(hello["type"], "hello", "{hello}");
+        socket.head_id = hello["head_id"].as_i64().unwrap();
+        socket
+    }
+
+    /// Opens a socket without saying who it is.
+    pub async fn open_as_stranger(client: &Client) -> Self {
+        let (stream, _) = connect_async(format!("{}/ws", client.url().replace("http", "ws"))).await.unwrap();
+        Self { stream, head_id: 0 }
+    }
+
+    pub async fn say(&mut self, message: Value) {
+        self.stream.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    /// The next message.
+    pub async fn next(&mut self) -> Value {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("the socket is silent");
+            match message.expect("the socket was closed").expect("the socket broke") {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Close(frame) => panic!("the socket was closed: {frame:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The code it is closed with.
+    pub async fn closed_with(&mut self) -> u16 {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("the socket stays open");
+            if let Some(Ok(Message::Close(Some(frame)))) = message {
+                return frame.code.into();
+            }
+        }
+    }
+
+    /// Says where it was and hears the entries up to `last`, whatever else is said between.
+    pub async fn resume(&mut self, last_id: i64) {
+        self.say(json!({ "type": "resume", "last_id": last_id })).await;
+    }
+
+    /// Entries of the feed until the one with this id.
+    pub async fn entries_until(&mut self, last: i64) -> Vec<Value> {
+        let mut entries: Vec<Value> = Vec::new();
+        while entries.last().and_then(|entry| entry["id"].as_i64()).is_none_or(|id| id < last) {
+            let message = self.next().await;
+            if message["id"].is_i64() {
+                entries.push(message);
+            }
+        }
+        entries
+    }
+}
+
+/// The ids of entries.
+pub fn ids(entries: &[Value]) -> Vec<i64> {
+    entries.iter().filter_map(|entry| entry["id"].as_i64()).collect()
+}

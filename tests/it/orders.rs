@@ -1,0 +1,75 @@
+//! An order from the wish to the payout, and what is refused on the way.
+
+use chrono::TimeDelta;
+use serde_json::json;
+use shared::domain::order::OrderStatus;
+use uuid::Uuid;
+
+use crate::harness::{TestSystem, scenario_dish, wish};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn placing_an_order_answers_with_its_total() {
+    let system = TestSystem::start().await;
+    let dish = scenario_dish(0);
+    let answer = system.customer().post("/api/v1/orders", &wish(dish, 2)).await.expect(201);
+    let data = answer.data();
+    assert_eq!(data["total_price"], json!({ "amount": "200.00", "currency": "RUB" }));
+    assert_eq!((&data["dish_id"], &data["quantity"]), (&json!(dish), &json!(2)));
+    assert_eq!(data["status"], "WAITING_FOR_PAYMENT");
+    assert_eq!(answer.header("etag"), "\"v1\"");
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paid_order_is_paid_once() {
+    let system = TestSystem::start().await;
+    let (order, payment) = system.paid_order(scenario_dish(0), 2).await;
+    let events = system.payment_gets(payment, "payment_applied").await;
+    let story = ["payment_initiated", "payment_session_opened", "payment_succeeded", "payment_applied"];
+    assert_eq!(events, story);
+    assert_eq!(system.order_events(order).await, ["order_created", "order_payment_requested", "order_paid"]);
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivered_order_completes_and_pays_out_by_itself() {
+    let system = TestSystem::start().await;
+    let (order, _) = system.paid_order(scenario_dish(0), 2).await;
+    system.deliver(order).await;
+    system.advance(TimeDelta::hours(24));
+    system.order_reaches(order, OrderStatus::Completed).await;
+    system.advance(TimeDelta::hours(48));
+    system.order_gets(order, "order_payout_released").await;
+    let payout = system.payload(order, "order_payout_released").await;
+    assert_eq!(payout["producer_net"]["amount"], "180.00");
+    assert_eq!(payout["commission"]["amount"], "20.00");
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_dish_and_an_unknown_order_are_not_found() {
+    let system = TestSystem::start().await;
+    let customer = system.customer();
+    customer.post("/api/v1/orders", &wish(Uuid::now_v7(), 1)).await.expect_problem(404, "NOT_FOUND");
+    customer.order(Uuid::now_v7()).await.expect_problem(404, "NOT_FOUND");
+    customer.ask_to_pay(Uuid::now_v7()).await.expect_problem(404, "NOT_FOUND");
+    let foreign = system.other_customer().place(scenario_dish(0), 1).await;
+    customer.order(foreign).await.expect_problem(404, "NOT_FOUND");
+    customer.ask_to_pay(foreign).await.expect_problem(404, "NOT_FOUND");
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_an_order_that_waits_for_its_payment_can_be_paid() {
+    let system = TestSystem::start().await;
+    let customer = system.customer();
+    let waiting = customer.place(scenario_dish(0), 1).await;
+    let opened = customer.ask_to_pay(waiting).await.expect(201).data();
+    assert_eq!(opened["amount"]["amount"], "100.00");
+    assert!(opened["payment_id"].is_string() && opened["payment_url"].is_string(), "{opened}");
+    let (order, _) = system.paid_order(scenario_dish(0), 1).await;
+    system.deliver(order).await;
+    customer.act(order, "complete").await.expect(200);
+    customer.ask_to_pay(order).await.expect_rule("order_not_payable");
+    system.finish().await;
+}
