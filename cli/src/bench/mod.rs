@@ -16,7 +16,7 @@ mod vanilla;
 mod wire;
 mod world;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
@@ -51,6 +51,10 @@ pub struct BenchArgs {
     /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,
+
+    /// Run these statements after the migrations, to try an idea on the database.
+    #[arg(long, hide = true)]
+    trial: Option<PathBuf>,
 
     /// Measure this build even if it is not built for speed.
     #[arg(long, hide = true)]
@@ -100,7 +104,7 @@ pub async fn run(args: BenchArgs) -> Result<()> {
         return with_release_build().await;
     }
     let mut bench = Bench {
-        stage: Stage::build().await?,
+        stage: Stage::build(args.trial.as_deref()).await?,
         report: Report::default(),
         warm_up: Duration::from_secs(if args.quick { 1 } else { 2 }),
         measured: Duration::from_secs(if args.quick { 1 } else { args.seconds }),

@@ -57,8 +57,8 @@ impl Drop for Scratch {
 }
 
 impl Stage {
-    /// Starts the servers and fills the catalogue.
-    pub async fn build() -> Result<Self> {
+    /// Starts the servers and fills the catalogue. `trial` holds statements to run after the migrations.
+    pub async fn build(trial: Option<&Path>) -> Result<Self> {
         let servers_dir = dev_servers::servers_dir();
         let binaries = PostgresBinaries::locate(&servers_dir).await?;
         let nats_binary = NatsBinary::locate(&servers_dir).await?;
@@ -74,6 +74,9 @@ impl Stage {
         let database_url = Secret::new(surroundings.database_url.clone());
         let db = connect_pool(&database_url, PoolOptions::new("homefood bench", 4)).await?;
         migrate(&db).await?;
+        if let Some(trial) = trial {
+            sqlx::raw_sql(&fs::read_to_string(trial)?).execute(&db).await.context("the trial statements")?;
+        }
         let world = World::invent(&issuer(&surroundings)?)?;
         world.settle(&db).await?;
         let pgbench = binaries.pgbench();
