@@ -1,5 +1,7 @@
 //! The house rules that a machine can check. Each says in its message what to do instead.
 
+#[path = "tidy/deployment.rs"]
+mod deployment;
 #[path = "tidy/habits.rs"]
 mod habits;
 #[path = "tidy/rooms.rs"]

@@ -28,10 +28,14 @@ fn nothing_is_left_for_later() {
     // Put together here, so that this file does not find itself.
     let words = ["todo", "unimplemented", "dbg"].map(|name| format!("{name}!("));
     let ignored = format!("#[{}", "ignore");
+    // Run by hand, since it asks how fast and not whether.
+    let measured = format!("{ignored} = \"a measurement\"]");
     let mut found = Vec::new();
     for file in rust_files() {
         for (at, line) in file.text.lines().enumerate() {
-            if words.iter().any(|word| line.contains(word)) || line.trim_start().starts_with(&ignored) {
+            let line = line.trim();
+            let passed_over = line.starts_with(&ignored) && line != measured;
+            if words.iter().any(|word| line.contains(word)) || passed_over {
                 found.push(format!("{}:{}", file.path, at + 1));
             }
         }
