@@ -8,7 +8,7 @@ use super::tree::{File, check, files, root, rust_files};
 const LINES_MAX: usize = 400;
 
 /// Process managers that only decide; the others in their folder run them.
-const PROCESS_MANAGERS_WITH_IO: &[&str] = &["executor.rs", "runner.rs"];
+const PROCESS_MANAGERS_WITH_IO: &[&str] = &["dead_letters.rs", "executor.rs", "runner.rs", "turns.rs"];
 
 /// What a pure room does not know: other machines, the disk, the time and chance.
 const IMPURE: &[&str] = &[
@@ -75,7 +75,8 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("producers", &["cli/src/dev/"]),
     ("dishes", &["cli/src/dev/"]),
     ("projection_checkpoints", &["projection-service/src/engine/"]),
-    ("dead_letters", &["projection-service/src/engine/"]),
+    // Each side its own queues: the process managers', the projections'.
+    ("dead_letters", &["command-service/src/process_managers/", "projection-service/src/engine/"]),
     ("orders", &["projection-service/src/projections/orders/"]),
     ("payments", &["projection-service/src/projections/payments/"]),
     ("feed_orders", &["projection-service/src/projections/feed/"]),
