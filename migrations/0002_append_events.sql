@@ -77,10 +77,12 @@ BEGIN
         SELECT r.* FROM unnest(r_command, r_keep, r_type, r_id, r_expected, r_expected_event, r_chained, r_count)
             WITH ORDINALITY AS r (command_id, keep, type, id, expected, expected_event, chained, events, n)
     ),
-    alone AS (
+    -- Materialised: the verdict is used several times below and looked up once.
+    alone AS MATERIALIZED (
         SELECT r.n, r.type, r.id, r.events, r.chained,
             CASE
-                WHEN r.keep AND EXISTS (SELECT FROM command_receipts c WHERE c.command_id = r.command_id) THEN 'D'
+                -- Not EXISTS: Postgres would read every receipt there is into a hash table, batch by batch.
+                WHEN r.keep AND (SELECT true FROM command_receipts c WHERE c.command_id = r.command_id) THEN 'D'
                 WHEN r.expected IS NULL OR r.chained THEN 'A'
                 WHEN coalesce(head.sequence, 0) <> r.expected THEN 'C'
                 WHEN r.expected_event IS NOT NULL AND head.event_id IS DISTINCT FROM r.expected_event THEN 'C'

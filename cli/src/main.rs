@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
+mod bench;
 mod dev;
 mod migrate;
 mod openapi;
@@ -26,6 +27,8 @@ struct Cli {
 enum Verb {
     /// Run the whole system on this machine, with servers of its own and demo data.
     Dev(dev::DevArgs),
+    /// Measure what the system reaches on this machine, beside what others reach on the same servers.
+    Bench(bench::BenchArgs),
     /// Bring the database to the newest migration.
     Migrate(migrate::MigrateArgs),
     /// Make a token for development.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match cli.verb {
             Verb::Dev(args) => dev::run(args).await,
+            Verb::Bench(args) => bench::run(args).await,
             Verb::Migrate(args) => migrate::run(args).await,
             Verb::Token(args) => token::run(args).await,
             Verb::Openapi => openapi::run(),

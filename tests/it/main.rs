@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod access;
 mod crashes;
 mod dead_letters;
 mod deadlines;
@@ -16,4 +17,5 @@ mod providers;
 mod reading;
 mod refunds;
 mod replay;
+mod requests;
 mod roles;
