@@ -182,7 +182,8 @@ fn sql_stays_in_the_rooms_that_own_tables() {
 #[test]
 fn a_table_is_written_in_one_room() {
     let mut broken = Vec::new();
-    for file in rust_files() {
+    // Measurements fill databases of their own.
+    for file in rust_files().iter().filter(|file| !file.path.starts_with("cli/src/bench/")) {
         let code = file.one_line();
         for verb in ["INSERT INTO ", "UPDATE ", "DELETE FROM ", "TRUNCATE ", "COPY "] {
             for written in code.split(verb).skip(1) {
