@@ -8,6 +8,7 @@ mod crashes;
 mod dead_letters;
 mod deadlines;
 mod duplicates;
+mod holds;
 mod instances;
 mod live;
 mod orders;

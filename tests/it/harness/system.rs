@@ -156,7 +156,7 @@ impl Builder {
     }
 
     /// Settings of the write side, as on its command line.
-    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+    pub fn write_side(mut self, arguments: &[&str]) -> Self {
         self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         self
     }
