@@ -5,7 +5,7 @@ use shared::runtime::postgres::MIGRATIONS;
 use super::tree::{check, files, rust_files};
 
 /// Lines before a wait in a test within which its condition has to stand.
-const LOOP_WITHIN: usize = 8;
+const LOOP_WITHIN: usize = 12;
 
 /// Imitations that take their time as the real ones would.
 const TAKES_ITS_TIME: &[&str] = &["command-service/src/providers/tests/scripted.rs"];

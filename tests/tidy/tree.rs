@@ -13,6 +13,9 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace holds this crate")
 }
 
+/// Lines with their numbers.
+type Lines<'a> = Vec<(usize, &'a str)>;
+
 /// One file of the project.
 pub struct File {
     /// From the root, with `/`.
@@ -32,7 +35,7 @@ impl File {
     }
 
     /// What runs outside tests, with the numbers of its lines; comments are left out.
-    pub fn code(&self) -> Vec<(usize, &str)> {
+    pub fn code(&self) -> Lines<'_> {
         if self.is_test() {
             return Vec::new();
         }
@@ -41,7 +44,7 @@ impl File {
     }
 
     /// What runs in tests only, with the numbers of its lines.
-    pub fn test_code(&self) -> Vec<(usize, &str)> {
+    pub fn test_code(&self) -> Lines<'_> {
         if self.is_test() {
             return numbered(&self.text).collect();
         }
@@ -50,7 +53,7 @@ impl File {
     }
 
     /// Tests stand at the end of a file, by the style.
-    fn split(&self) -> (Vec<(usize, &str)>, Vec<(usize, &str)>) {
+    fn split(&self) -> (Lines<'_>, Lines<'_>) {
         let lines: Vec<_> = numbered(&self.text).collect();
         let starts = |at: &usize| {
             lines[*at].1 == "#[cfg(test)]" && lines.get(at + 1).is_some_and(|(_, next)| next.ends_with('{'))
