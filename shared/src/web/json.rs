@@ -1,12 +1,12 @@
 //! Bodies: JSON only, small, exactly of the shape asked for; and their fingerprints.
 
 use axum::{
-    body::Body,
+    body::BodyDataStream,
     extract::{FromRequest, Request},
 };
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, error::Category};
 use serde_path_to_error::{Path, Segment};
@@ -16,6 +16,8 @@ use super::problem::{ErrorCode, Problem};
 
 /// The largest body that is read.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a larger one that are taken and thrown away.
+const DRAINED_BYTES_MAX: usize = 1024 * 1024;
 
 /// A body of the shape `T`. Let `T` deny unknown fields. No body at all counts as `{}`.
 #[derive(Debug, Clone)]
@@ -45,10 +47,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let mut pieces = body.into_data_stream();
         if announced.is_some_and(|length: u64| length > BODY_BYTES_MAX as u64) {
-            return Err(ErrorCode::PayloadTooLarge.into());
+            return Err(too_large(&mut pieces).await);
         }
-        let raw = read(body).await?;
+        let raw = read(&mut pieces).await?;
         let raw = if raw.is_empty() { Bytes::from_static(b"{}") } else { json_only(&parts.headers, raw)? };
         Ok(Self { value: parse(&raw)?, raw, method: parts.method, uri: parts.uri })
     }
@@ -60,13 +63,26 @@ fn json_only(headers: &HeaderMap, raw: Bytes) -> Result<Bytes, Problem> {
     if essence.eq_ignore_ascii_case("application/json") { Ok(raw) } else { Err(ErrorCode::UnsupportedMediaType.into()) }
 }
 
-async fn read(body: Body) -> Result<Bytes, Problem> {
-    let mut pieces = body.into_data_stream();
+/// Takes what is on its way, within a bound: a refusal that is sent while the caller still writes gets lost with the
+/// connection.
+async fn too_large(pieces: &mut BodyDataStream) -> Problem {
+    let mut taken = 0;
+    while let Some(Ok(piece)) = pieces.next().await {
+        taken += piece.len();
+        if taken > DRAINED_BYTES_MAX {
+            return Problem::from(ErrorCode::PayloadTooLarge)
+                .header(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+    ErrorCode::PayloadTooLarge.into()
+}
+
+async fn read(pieces: &mut BodyDataStream) -> Result<Bytes, Problem> {
     let mut whole = Bytes::new();
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|_| Problem::new(ErrorCode::MalformedJson).detail("the body ended early"))?;
         if whole.len() + piece.len() > BODY_BYTES_MAX {
-            return Err(ErrorCode::PayloadTooLarge.into());
+            return Err(too_large(pieces).await);
         }
         // Nearly every body comes in one piece, which is then not copied.
         whole = if whole.is_empty() { piece } else { [whole, piece].iter().fold(BytesMut::new(), joined).freeze() };
