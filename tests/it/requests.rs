@@ -73,6 +73,7 @@ async fn bodies_that_are_no_json_are_refused() {
         (post(json, b"null".to_vec()), 400, "VALIDATION_ERROR"),
         (post("text/plain", b"{}".to_vec()), 415, "UNSUPPORTED_MEDIA_TYPE"),
         (post(json, vec![b' '; 65 * 1024]), 413, "PAYLOAD_TOO_LARGE"),
+        (post(json, vec![b' '; 900 * 1024]), 413, "PAYLOAD_TOO_LARGE"),
         (post(json, vec![b'['; 60 * 1024]), 400, "MALFORMED_JSON"),
         (post(json, positional.to_string().into_bytes()), 400, "VALIDATION_ERROR"),
     ] {
