@@ -61,8 +61,9 @@ async fn run(settings: CommandSettings) -> Result<(), BoxError> {
     let answered = tokio::time::timeout(SHUTDOWN_DEADLINE, &mut served).await;
     platform.supervisor.shutdown(SHUTDOWN_DEADLINE).await;
     match answered {
-        Ok(served) => Ok(served??),
+        Ok(served) => served??,
         // Somebody sends a request without end.
-        Err(_) => Ok(served.abort()),
+        Err(_) => served.abort(),
     }
+    Ok(())
 }

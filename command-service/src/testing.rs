@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use dev_servers::TestServers;
 use prometheus_client::metrics::counter::Counter;
 use shared::{
@@ -233,10 +233,6 @@ pub(crate) fn promise_command(eta_minutes: u32) -> OrderCommand {
 /// Another promise of when it is ready: always accepted while the cook is at it.
 pub(crate) fn promise(order_id: OrderId, eta_minutes: u32) -> Submission<OrderCommand> {
     submission(order_id.0, cook(), promise_command(eta_minutes))
-}
-
-pub(crate) fn minutes(minutes: i64) -> TimeDelta {
-    TimeDelta::minutes(minutes)
 }
 
 /// The stream's sequences as they lie in the log.

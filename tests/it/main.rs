@@ -3,10 +3,12 @@
 
 mod harness;
 
+mod access;
 mod crashes;
 mod dead_letters;
 mod deadlines;
 mod duplicates;
+mod holds;
 mod instances;
 mod live;
 mod orders;
@@ -16,4 +18,5 @@ mod providers;
 mod reading;
 mod refunds;
 mod replay;
+mod requests;
 mod roles;

@@ -5,7 +5,7 @@ use serde_json::json;
 use shared::domain::order::OrderStatus;
 use uuid::Uuid;
 
-use crate::harness::{TestSystem, scenario_dish, wish};
+use crate::harness::{TestSystem, other_dish, scenario_dish, wish};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn placing_an_order_answers_with_its_total() {
@@ -71,5 +71,41 @@ async fn only_an_order_that_waits_for_its_payment_can_be_paid() {
     system.deliver(order).await;
     customer.act(order, "complete").await.expect(200);
     customer.ask_to_pay(order).await.expect_rule("order_not_payable");
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_takes_dishes_of_one_kitchen() {
+    let system = TestSystem::start().await;
+    let customer = system.customer();
+    let mut wish = json!({ "delivery_type": "PICKUP" });
+    wish["items"] = json!([{ "dish_id": scenario_dish(0), "quantity": 1 }, { "dish_id": other_dish(), "quantity": 1 }]);
+    customer.post("/api/v1/orders", &wish).await.expect_rule("mixed_producers");
+    wish["items"] =
+        json!([{ "dish_id": scenario_dish(0), "quantity": 2 }, { "dish_id": scenario_dish(1), "quantity": 1 }]);
+    let placed = customer.post("/api/v1/orders", &wish).await.expect(201);
+    assert_eq!(placed.data()["total_price"]["amount"], "300.01");
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_to_pay_is_a_setting() {
+    let system = TestSystem::builder().write_side(&["--payment-window-minutes", "3"]).start().await;
+    let order = system.customer().place(scenario_dish(0), 1).await;
+    system.advance(TimeDelta::minutes(3));
+    system.order_reaches(order, OrderStatus::Cancelled).await;
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_are_given_once_after_completion() {
+    let system = TestSystem::start().await;
+    let (order, _) = system.paid_order(scenario_dish(0), 1).await;
+    let customer = system.customer();
+    customer.act(order, "rating").await.expect_rule("invalid_transition");
+    system.deliver(order).await;
+    customer.act(order, "complete").await.expect(200);
+    customer.act(order, "rating").await.expect(201);
+    customer.act(order, "rating").await.expect_rule("already_rated");
     system.finish().await;
 }

@@ -1,6 +1,6 @@
 //! The log belongs to nobody: a plain cqrs-es program reads it and comes to the same orders.
 
-use cqrs_es::{Aggregate, AggregateContext, EventStore, persist::PersistedEventStore};
+use cqrs_es::{AggregateContext, EventStore, persist::PersistedEventStore};
 use postgres_es::PostgresEventRepository;
 use shared::{
     domain::{AggregateType, EventSourced, order::Order, payment::Payment},

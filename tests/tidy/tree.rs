@@ -13,6 +13,9 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace holds this crate")
 }
 
+/// Lines with their numbers.
+type Lines<'a> = Vec<(usize, &'a str)>;
+
 /// One file of the project.
 pub struct File {
     /// From the root, with `/`.
@@ -27,11 +30,12 @@ impl File {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         self.path.starts_with("tests/")
             || self.path.contains("/tests/")
+            || name.ends_with("_tests.rs")
             || ["tests.rs", "testing.rs", "samples.rs"].contains(&name)
     }
 
     /// What runs outside tests, with the numbers of its lines; comments are left out.
-    pub fn code(&self) -> Vec<(usize, &str)> {
+    pub fn code(&self) -> Lines<'_> {
         if self.is_test() {
             return Vec::new();
         }
@@ -40,7 +44,7 @@ impl File {
     }
 
     /// What runs in tests only, with the numbers of its lines.
-    pub fn test_code(&self) -> Vec<(usize, &str)> {
+    pub fn test_code(&self) -> Lines<'_> {
         if self.is_test() {
             return numbered(&self.text).collect();
         }
@@ -49,7 +53,7 @@ impl File {
     }
 
     /// Tests stand at the end of a file, by the style.
-    fn split(&self) -> (Vec<(usize, &str)>, Vec<(usize, &str)>) {
+    fn split(&self) -> (Lines<'_>, Lines<'_>) {
         let lines: Vec<_> = numbered(&self.text).collect();
         let starts = |at: &usize| {
             lines[*at].1 == "#[cfg(test)]" && lines.get(at + 1).is_some_and(|(_, next)| next.ends_with('{'))
@@ -87,10 +91,11 @@ fn collect(folder: &Path, found: &mut Vec<File>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path: PathBuf = entry.expect("an entry").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if PASSED_OVER.contains(&name.as_str()) {
+            continue;
+        }
         if path.is_dir() {
-            if !PASSED_OVER.contains(&name.as_str()) {
-                collect(&path, found);
-            }
+            collect(&path, found);
         } else if let Ok(text) = fs::read_to_string(&path) {
             let path = path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
             found.push(File { path, text });

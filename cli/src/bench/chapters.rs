@@ -226,7 +226,8 @@ impl Bench {
     ) -> Result<(Row, Loaded<S>)> {
         let connections = scripts.len();
         let (loaded, counted) = tokio::join!(load::run(address, window, scripts), self.count(window));
-        let loaded = loaded.with_context(|| format!("{what}, {connections} connections\n{}", self.stage.last_words()))?;
+        let loaded =
+            loaded.with_context(|| format!("{what}, {connections} connections\n{}", self.stage.last_words()))?;
         let (counted, seconds) = (counted?, window.seconds());
         let mut all: Delays = load::delays();
         for kind in counted_kinds {

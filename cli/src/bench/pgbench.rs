@@ -26,7 +26,8 @@ pub struct Sample {
 impl Sample {
     /// Some event of that type.
     pub async fn of(db: &PgPool, event_type: &str) -> Result<Self> {
-        let query = sqlx::query("SELECT payload::text, metadata::text, actor FROM events WHERE event_type = $1 LIMIT 1");
+        let query =
+            sqlx::query("SELECT payload::text, metadata::text, actor FROM events WHERE event_type = $1 LIMIT 1");
         let row = query.bind(event_type).fetch_one(db).await.context("the log has no event to be imitated")?;
         Ok(Self { payload: row.try_get(0)?, metadata: row.try_get(1)?, actor: row.try_get(2)? })
     }

@@ -9,6 +9,7 @@ use shared::domain::{
 };
 
 use super::*;
+use crate::event_log::Receipt;
 use crate::testing::{CUSTOMER, Process, TestDatabase, cook, create, keyed, paid, pay, promise, sequences, submission};
 
 fn done<A>(handled: Handled<A>) -> Done<A> {

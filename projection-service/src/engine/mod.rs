@@ -11,8 +11,6 @@ mod mirror_tests;
 mod owner;
 mod positions;
 mod projection;
-#[cfg(test)]
-mod rate;
 mod retry;
 mod rows;
 mod runner;

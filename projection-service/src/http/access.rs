@@ -42,11 +42,20 @@ pub(crate) fn scope_of(caller: &Principal, asked: Option<ProducerId>) -> Result<
 
 /// What went wrong below, as the caller may know it.
 pub(crate) fn unavailable(error: sqlx::Error) -> Problem {
+    if is_away(&error) {
+        tracing::warn!(%error, "the database does not answer");
+        return Problem::new(ErrorCode::ServiceUnavailable).retry_after(1);
+    }
+    Problem::internal(error)
+}
+
+/// The database is out of reach, shutting down, starting, or out of resources: asking again may help.
+fn is_away(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-            tracing::warn!(%error, "the database does not answer");
-            Problem::new(ErrorCode::ServiceUnavailable).retry_after(1)
+        sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class)))
         }
-        error => Problem::internal(error),
+        _ => false,
     }
 }

@@ -183,8 +183,23 @@ struct WireMoney<'a> {
 
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wire = WireMoney::deserialize(deserializer)?;
-        Self::parse(&wire.amount, &wire.currency).map_err(de::Error::custom)
+        deserializer.deserialize_map(MoneyVisitor)
+    }
+}
+
+/// Takes an object only: derived code would take an array of the two values as well.
+struct MoneyVisitor;
+
+impl<'de> de::Visitor<'de> for MoneyVisitor {
+    type Value = Money;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object with amount and currency")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Money, A::Error> {
+        let wire = WireMoney::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        Money::parse(&wire.amount, &wire.currency).map_err(de::Error::custom)
     }
 }
 
@@ -233,6 +248,7 @@ mod tests {
     #[test]
     fn json_numbers_and_surplus_decimals_are_refused() {
         for wrong in [
+            r#"["1.00","RUB"]"#,
             r#"{"amount":100.0,"currency":"RUB"}"#,
             r#"{"amount":"1.001","currency":"RUB"}"#,
             r#"{"amount":"1e2","currency":"RUB"}"#,

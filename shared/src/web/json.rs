@@ -7,7 +7,7 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::{HeaderMap, Method, Uri, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, error::Category};
 use serde_path_to_error::{Path, Segment};
 use sha2::{Digest, Sha256};
@@ -84,13 +84,20 @@ pub fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Problem> {
     if has_nul(raw) {
         return Err(Problem::validation("", "nul_character", "a text contains the character U+0000"));
     }
+    // serde would take an array for the values of the fields in their order, which is nobody's contract.
+    if raw.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        serde_json::from_slice::<IgnoredAny>(raw).map_err(|error| malformed(&error))?;
+        return Err(Problem::validation("", "wrong_type", "the body must be an object, not an array"));
+    }
     serde_json::from_slice(raw).map_err(|error| match error.classify() {
         Category::Data => explain::<T>(raw),
-        Category::Syntax | Category::Eof | Category::Io => {
-            let detail = format!("the body is not JSON: line {}, column {}", error.line(), error.column());
-            Problem::new(ErrorCode::MalformedJson).detail(detail)
-        }
+        Category::Syntax | Category::Eof | Category::Io => malformed(&error),
     })
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    let detail = format!("the body is not JSON: line {}, column {}", error.line(), error.column());
+    Problem::new(ErrorCode::MalformedJson).detail(detail)
 }
 
 fn explain<T: DeserializeOwned>(raw: &[u8]) -> Problem {

@@ -15,7 +15,7 @@ pub fn scenario_dish(suffix: i64) -> Uuid {
 }
 
 /// The dish of that price, of the first kitchen.
-pub fn dish_costing(kopecks: i64) -> Uuid {
+fn dish_costing(kopecks: i64) -> Uuid {
     Uuid::from_u128(0x0190_0000_0000_7000_8000_0001_0000_0000 | kopecks as u128)
 }
 
@@ -42,7 +42,6 @@ pub async fn load(db: &PgPool) -> Result<()> {
     for suffix in 0..SCENARIOS {
         add_dish(db, scenario_dish(suffix), KITCHEN, 10_000 + suffix).await?;
     }
-    add_dish(db, dish_costing(60_000), KITCHEN, 60_000).await?;
     add_dish(db, other_dish(), OTHER_KITCHEN, 20_000).await
 }
 

@@ -13,11 +13,10 @@ mod verbs;
 mod wait;
 
 pub use audit::Leftovers;
-pub use catalogue::{dish_costing, other_dish, scenario_dish};
+pub use catalogue::{other_dish, scenario_dish};
 pub use child::ServiceProcess;
 pub use client::{Answer, Client};
 pub use instance::Parts;
-pub use people::{KITCHEN, Person, person};
 pub use socket::{Socket, ids};
 pub use system::TestSystem;
 pub use verbs::{id_of, return_url, wish};

@@ -54,8 +54,7 @@ impl People {
     }
 }
 
-/// A token for anybody.
-pub fn person(platform: &Platform, user_id: Uuid, role: Role, kitchen: Option<Uuid>) -> Result<Person> {
+fn person(platform: &Platform, user_id: Uuid, role: Role, kitchen: Option<Uuid>) -> Result<Person> {
     let issuer = platform.authenticator.dev_issuer().context("tokens are made in development only")?;
     let grant = Grant {
         user_id: UserId(user_id),

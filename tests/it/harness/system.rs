@@ -110,6 +110,11 @@ impl TestSystem {
         url
     }
 
+    /// New connections of the test itself, after its database was away.
+    pub async fn reconnect(&mut self) {
+        self.db = connect(&self.setup.database_url).await.unwrap();
+    }
+
     /// Waits until nothing happens any more, audits everything, and ends every task.
     pub async fn finish(self) {
         self.audit().await;
@@ -151,7 +156,7 @@ impl Builder {
     }
 
     /// Settings of the write side, as on its command line.
-    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+    pub fn write_side(mut self, arguments: &[&str]) -> Self {
         self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         self
     }
@@ -178,7 +183,7 @@ impl Builder {
             read_side: self.read_side,
             arguments: self.arguments,
         };
-        let db = connect_pool(&Secret::new(setup.database_url.as_str()), PoolOptions::new("system tests", 4)).await?;
+        let db = connect(&setup.database_url).await?;
         let nats = async_nats::connect(&setup.nats_url).await?;
         let mut instances = Vec::new();
         for parts in &self.parts {
@@ -188,6 +193,10 @@ impl Builder {
         let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(30)).build()?;
         Ok(TestSystem { setup, names_id, db, nats, instances, people, own_nats, own_postgres, http, _folder: folder })
     }
+}
+
+async fn connect(url: &str) -> Result<PgPool> {
+    Ok(connect_pool(&Secret::new(url), PoolOptions::new("system tests", 4)).await?)
 }
 
 /// A migrated database with a catalogue, and the Postgres it is in if that is the test's own.

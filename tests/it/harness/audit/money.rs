@@ -13,6 +13,8 @@ use super::Leftovers;
 #[derive(Debug, Default)]
 struct Payment {
     came: Option<i64>,
+    /// Not only held.
+    taken: bool,
     unapplied: bool,
     /// Refunds by id: how much, and whether it arrived.
     refunds: HashMap<Uuid, (i64, Refund)>,
@@ -29,6 +31,7 @@ enum Refund {
 struct Order {
     total: i64,
     paid: Option<i64>,
+    paid_by: Option<Uuid>,
     owes_everything: bool,
     owed: i64,
     settled: usize,
@@ -52,8 +55,13 @@ pub fn check(events: &[Arc<RecordedEvent>], leftovers: &Leftovers) {
         assert!(!payment.unapplied || is_back || excused, "money of {id} has nothing to buy: {payment:?}");
     }
     for (id, order) in &orders {
-        let is_back = !order.owes_everything || order.paid == Some(order.owed) && order.settled == order.refunds;
-        assert!(is_back || leftovers.money_of.contains(id), "order {id} was called off: {order:?}");
+        // A hold that was let go in time took nothing.
+        let was_taken = order.paid_by.is_none_or(|payment| payments[&payment].taken);
+        let is_back = order.paid == Some(order.owed) && order.settled == order.refunds;
+        assert!(
+            !order.owes_everything || !was_taken || is_back || leftovers.money_of.contains(id),
+            "order {id} was called off: {order:?}"
+        );
     }
 }
 
@@ -65,7 +73,9 @@ impl Payment {
     fn take(&mut self, position: u64, event: &PaymentEvent) {
         match event {
             PaymentEvent::PaymentAuthorized(authorized) => self.came = Some(authorized.amount.minor()),
-            PaymentEvent::PaymentSucceeded(succeeded) => self.came = Some(succeeded.amount.minor()),
+            PaymentEvent::PaymentSucceeded(succeeded) => {
+                (self.came, self.taken) = (Some(succeeded.amount.minor()), true);
+            }
             PaymentEvent::PaymentUnapplied(_) => self.unapplied = true,
             PaymentEvent::PaymentRefundRequested(requested) => {
                 let refund = (requested.amount.minor(), Refund::Open);
@@ -104,6 +114,7 @@ impl Order {
                 let came = payment.filter(|payment| !payment.unapplied).and_then(|payment| payment.came);
                 assert_eq!(came, Some(paid.card_amount.minor()), "position {position}: paid without the money");
                 self.paid = Some(sum);
+                self.paid_by = paid.payment_id.map(|id| id.0);
             }
             OrderEvent::OrderCancelled(cancelled) => self.owes_everything = cancelled.refund_required,
             OrderEvent::OrderRefundAuthorized(authorized) => {

@@ -1,0 +1,63 @@
+//! Poison and what waits behind it.
+
+use shared::domain::order::CancelReason;
+
+use super::*;
+
+/// What stands in the table of dead letters, in order.
+async fn letters(db: &PgPool) -> Vec<(String, String)> {
+    sqlx::query_as(
+        "SELECT message_type, status FROM dead_letters WHERE queue_name = 'process_managers' ORDER BY position",
+    )
+    .fetch_all(db)
+    .await
+    .unwrap()
+}
+
+fn stand(letters: &[(&str, &str)]) -> Vec<(String, String)> {
+    letters.iter().map(|(name, status)| ((*name).to_owned(), (*status).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn poison_stops_its_own_flow_and_no_other_until_it_is_redriven() {
+    let database = TestDatabase::new().await;
+    let bank = Bank::default();
+    let ((sick, sick_payment), (well, _)) = (order(1), order(2));
+    bank.poisonous.lock().push(sick_payment);
+    let customer = Process::start(&database).await;
+    for order_id in [sick, well] {
+        for command in [create(order_id), pay(order_id)] {
+            customer.order(submission(order_id.0, Actor::Customer(CUSTOMER), command)).await.unwrap();
+        }
+    }
+    let service = Service::start(&database, &bank).await;
+    until("the other flow goes on", async || bank.acts("open") == 1).await;
+    until("the poison is parked", async || letters(&database.db).await == stand(&[("payment_initiated", "PARKED")]))
+        .await;
+    // Another process learns from the table which flows are held up.
+    drop(service);
+    let service = Service::start(&database, &bank).await;
+    let cancel = OrderCommand::Cancel { reason_code: Some(CancelReason::CustomerRequest), reason_text: None };
+    for order_id in [sick, well] {
+        service.order(order_id, Actor::Customer(CUSTOMER), cancel.clone()).await;
+    }
+    until("what follows waits behind it", async || {
+        letters(&database.db).await == stand(&[("payment_initiated", "PARKED"), ("order_cancelled", "BLOCKED")])
+    })
+    .await;
+    until("the other attempt is called off", async || bank.acts("abort") == 1).await;
+    // The cause is mended and somebody asks for another try: both letters are followed, in order.
+    bank.poisonous.lock().clear();
+    let redrive = "UPDATE dead_letters SET status = 'PENDING', next_retry_at = '2000-01-01' WHERE status = 'PARKED'";
+    sqlx::query(redrive).execute(&database.db).await.unwrap();
+    until("the flow has caught up", async || {
+        letters(&database.db).await == stand(&[("payment_initiated", "REDRIVEN"), ("order_cancelled", "REDRIVEN")])
+    })
+    .await;
+    until("the attempt is called off", async || bank.acts("abort") == 2).await;
+    assert_eq!(bank.acts("open"), 2);
+    until("the failure of the attempt is drawn too", async || {
+        events(&database.db, "order_payment_attempt_failed").await == 2
+    })
+    .await;
+}
