@@ -94,6 +94,41 @@ async fn what_was_acknowledged_outlives_kill_nine_in_the_middle_of_load() {
     system.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_one_of_two_processes_is_killed_the_other_goes_on() {
+    let mut system = TestSystem::builder().instances(&[Parts::READ]).start().await;
+    let (stop, kept) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    let mut doomed = ServiceProcess::start(&system).await;
+    let survivor = ServiceProcess::start(&system).await;
+    let clients = [&doomed.url, &survivor.url].map(|url| Mutex::new(system.customer().at(url)));
+    let grown = |by: u64| {
+        let system = &system;
+        async move {
+            let enough = system.head().await + by;
+            eventually(20, || async { (system.head().await >= enough).then_some(()).ok_or("the log does not grow") })
+                .await;
+        }
+    };
+    let murder = async {
+        grown(200).await;
+        doomed.kill().await;
+        *clients[0].lock().await = system.customer().at(&survivor.url);
+        // Nobody waits for the dead: what it led is led by the other one.
+        grown(200).await;
+        stop.store(true, Ordering::Relaxed);
+    };
+    let writers = (0..WRITERS).map(|n| write(&clients[n % 2], &stop, &kept));
+    tokio::join!(murder, join_all(writers));
+    let events = system.events().await;
+    let placed: HashSet<Uuid> = events.iter().map(|event| event.aggregate_id).collect();
+    let lost = kept.into_inner().into_iter().filter(|kept| !placed.contains(&kept.order)).count();
+    assert_eq!(lost, 0, "orders that were acknowledged and are not in the log");
+    drop(survivor);
+    system.add_instance(Parts::ALL).await;
+    ask_about_payments(&system).await;
+    system.finish().await;
+}
+
 /// A notification that the process's death swallowed does not come again: an administrator asks the bank.
 async fn ask_about_payments(system: &TestSystem) {
     let admin = system.admin().at(&system.instances.last().unwrap().url);

@@ -60,8 +60,7 @@ async fn a_dropped_socket_resumes_after_five_hundred_events_without_loss() {
     let mut socket = Socket::open(&customer).await;
     socket.resume(5).await;
     // More happens while the rest is replayed.
-    let (tail, ()) = tokio::join!(socket.entries_until(520), call_orders_off(&customer, 10));
-    heard.extend(tail);
+    tokio::join!(socket.take_up_to(520, &mut heard), call_orders_off(&customer, 10));
     assert_eq!(ids(&heard), (1..=520).collect::<Vec<_>>(), "all, in order, none twice");
     assert_in_order(&heard);
     system.finish().await;

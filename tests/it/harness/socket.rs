@@ -67,9 +67,20 @@ impl Socket {
         }
     }
 
-    /// Says where it was and hears the entries up to `last`, whatever else is said between.
+    /// Says where it was.
     pub async fn resume(&mut self, last_id: i64) {
         self.say(json!({ "type": "resume", "last_id": last_id })).await;
+    }
+
+    /// Takes the entries behind those `heard`, up to `last`. Ids are dense, so a client takes the next one only: what is
+    /// told live before the replay comes again within it.
+    pub async fn take_up_to(&mut self, last: i64, heard: &mut Vec<Value>) {
+        while (heard.len() as i64) < last {
+            let message = self.next().await;
+            if message["id"] == heard.len() + 1 {
+                heard.push(message);
+            }
+        }
     }
 
     /// Entries of the feed until the one with this id.
