@@ -56,6 +56,14 @@ pub struct BenchArgs {
     #[arg(long, hide = true)]
     trial: Option<PathBuf>,
 
+    /// Which lines the services write to their logs.
+    #[arg(long, hide = true, default_value = "info")]
+    service_log: String,
+
+    /// Keep the services' logs here.
+    #[arg(long, hide = true)]
+    keep_logs: Option<PathBuf>,
+
     /// Measure this build even if it is not built for speed.
     #[arg(long, hide = true)]
     any_build: bool,
@@ -104,7 +112,7 @@ pub async fn run(args: BenchArgs) -> Result<()> {
         return with_release_build().await;
     }
     let mut bench = Bench {
-        stage: Stage::build(args.trial.as_deref()).await?,
+        stage: Stage::build(args.trial.as_deref(), &args.service_log).await?,
         report: Report::default(),
         warm_up: Duration::from_secs(if args.quick { 1 } else { 2 }),
         measured: Duration::from_secs(if args.quick { 1 } else { args.seconds }),
@@ -118,6 +126,9 @@ pub async fn run(args: BenchArgs) -> Result<()> {
         _ = tokio::signal::ctrl_c() => bail!("interrupted"),
     }
     bench.progress.finish_and_clear();
+    if let Some(dir) = &args.keep_logs {
+        bench.stage.keep_logs(dir)?;
+    }
     let report = bench.report;
     bench.stage.tear_down().await?;
     if args.json {

@@ -85,7 +85,7 @@ async fn command_service(args: &ServeArgs, with_relay: bool) -> Result<()> {
     let settings: CommandSettings = settings::parse_from(["command-service".into()])?;
     let _logs = telemetry::init(settings.shared.log_format, &settings.shared.log_filter).map_err(|e| anyhow!(e))?;
     let platform = Platform::new("command-service", settings.shared.clone()).await?;
-    let nats = jetstream::connect(&settings.shared.nats_url, "homefood command-service").await?;
+    let nats = jetstream::connect(&settings.shared.nats_url, "command").await?;
     let connections = Connections { nats, names: Names::default(), with_relay };
     let service = CommandService::start(&platform, &settings.write_side, connections).await?;
     let ops = web::ops::routes(platform.metrics.clone(), platform.health.clone());
@@ -97,7 +97,7 @@ async fn projection_service(args: &ServeArgs) -> Result<()> {
     let settings: ProjectionSettings = settings::parse_from(["projection-service".into()])?;
     let _logs = telemetry::init(settings.shared.log_format, &settings.shared.log_filter).map_err(|e| anyhow!(e))?;
     let platform = Platform::new("projection-service", settings.shared.clone()).await?;
-    let nats = jetstream::connect(&settings.shared.nats_url, "homefood projection-service").await?;
+    let nats = jetstream::connect(&settings.shared.nats_url, "projection").await?;
     let connections = projection_service::app::Connections { nats: Some(nats), names: Names::default(), feed: None };
     let service = ProjectionService::start(&platform, &settings.read_side, connections).await?;
     let ops = web::ops::routes(platform.metrics.clone(), platform.health.clone());

@@ -41,6 +41,8 @@ pub struct Surroundings {
     pub nats_url: String,
     /// Holds logs and keys, and goes away with the bench.
     pub dir: PathBuf,
+    /// Which lines the services write to their logs.
+    pub log_filter: String,
 }
 
 impl Surroundings {
@@ -54,6 +56,7 @@ impl Surroundings {
         vec![
             ("DATABASE_URL", self.database_url.clone()),
             ("NATS_URL", self.nats_url.clone()),
+            ("HOMEFOOD_LOG", self.log_filter.clone()),
             ("HOMEFOOD_ENV", "development".to_owned()),
             ("HOMEFOOD_LISTEN", "127.0.0.1:0".to_owned()),
             ("HOMEFOOD_JWT_DEV_KEY_FILE", self.key_file().display().to_string()),

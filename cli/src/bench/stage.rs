@@ -57,8 +57,9 @@ impl Drop for Scratch {
 }
 
 impl Stage {
-    /// Starts the servers and fills the catalogue. `trial` holds statements to run after the migrations.
-    pub async fn build(trial: Option<&Path>) -> Result<Self> {
+    /// Starts the servers and fills the catalogue. `trial` holds statements to run after the migrations,
+    /// `log_filter` says which lines the services write to their logs.
+    pub async fn build(trial: Option<&Path>, log_filter: &str) -> Result<Self> {
         let servers_dir = dev_servers::servers_dir();
         let binaries = PostgresBinaries::locate(&servers_dir).await?;
         let nats_binary = NatsBinary::locate(&servers_dir).await?;
@@ -69,8 +70,12 @@ impl Stage {
         }
         let scratch = Scratch(std::env::temp_dir().join(format!("homefood-bench-{}", Uuid::now_v7().simple())));
         fs::create_dir(&scratch.0)?;
-        let surroundings =
-            Surroundings { database_url: postgres.url(DATABASE), nats_url: nats.url(), dir: scratch.0.clone() };
+        let surroundings = Surroundings {
+            database_url: postgres.url(DATABASE),
+            nats_url: nats.url(),
+            dir: scratch.0.clone(),
+            log_filter: log_filter.to_owned(),
+        };
         let database_url = Secret::new(surroundings.database_url.clone());
         let db = connect_pool(&database_url, PoolOptions::new("homefood bench", 4)).await?;
         migrate(&db).await?;
@@ -114,6 +119,17 @@ impl Stage {
     pub fn last_words(&self) -> String {
         let words = self.services.iter().map(|service| format!("--- {}\n{}", service.role, service.last_words()));
         words.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Copies the logs of every service there was.
+    pub fn keep_logs(&self, dir: &Path) -> Result<()> {
+        fs::create_dir_all(dir)?;
+        for entry in fs::read_dir(self.dir())?.flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "log") {
+                fs::copy(entry.path(), dir.join(entry.file_name()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Stops everything.

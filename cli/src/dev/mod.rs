@@ -4,10 +4,10 @@ mod demo;
 mod session;
 mod site;
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use command_service::{
     app::{CommandService, Connections},
     settings::CommandSettings,
@@ -53,6 +53,18 @@ pub struct DevArgs {
     /// Which log lines are written to standard error.
     #[arg(long, env = "HOMEFOOD_LOG", default_value = "warn")]
     log: String,
+    #[command(subcommand)]
+    verb: Option<DevVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum DevVerb {
+    /// Measure, with a release build: the same as `homefood bench`.
+    Bench {
+        /// See `homefood bench --help`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
 }
 
 /// Where `cargo dev` keeps its data unless it is told.
@@ -61,6 +73,9 @@ pub fn default_data_dir() -> PathBuf {
 }
 
 pub async fn run(args: DevArgs) -> Result<()> {
+    if let Some(DevVerb::Bench { args }) = args.verb {
+        return bench(args);
+    }
     let _logs = telemetry::init(LogFormat::Pretty, &args.log).map_err(|error| anyhow::anyhow!("{error}"))?;
     // The port first: nothing is worth starting if somebody else has it.
     let listener = TcpListener::bind(("127.0.0.1", args.port))
@@ -107,6 +122,18 @@ async fn serve(args: &DevArgs, servers: &DevServers, listener: TcpListener) -> R
     Ok(())
 }
 
+/// Builds this program for speed and has it measure.
+fn bench(args: Vec<OsString>) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["run", "--release", "--package", "homefood", "--bin", "homefood", "--", "bench"])
+        .args(args)
+        .current_dir(workspace_dir())
+        .status()
+        .context("cargo cannot be run")?;
+    if status.success() { Ok(()) } else { bail!("the benchmark ended with {status}") }
+}
+
 /// Both services, joined on one router.
 async fn start(platform: &Platform, write: &CommandSettings, read: &ProjectionSettings) -> Result<axum::Router> {
     let shared = &platform.settings;
@@ -132,7 +159,7 @@ fn parse<T: settings::Settings>(args: &DevArgs, servers: &DevServers, port: u16,
         servers.database_url.clone()
     };
     let key_file = args.data_dir.join(KEY_FILE);
-    let arguments: Vec<std::ffi::OsString> = vec![
+    let arguments: Vec<OsString> = vec![
         "homefood".into(),
         "--database-url".into(),
         database_url.into(),
