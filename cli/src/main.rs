@@ -8,7 +8,7 @@ mod migrate;
 mod openapi;
 mod token;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -39,7 +39,7 @@ enum Verb {
 
 /// What the command ends with: 0 ok, 1 error, 2 usage.
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(arguments());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -63,4 +63,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `dev bench` is `bench`, so that `cargo dev` is all there is to remember.
+fn arguments() -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|verb| verb == "dev") && arguments.get(2).is_some_and(|verb| verb == "bench") {
+        arguments.remove(1);
+    }
+    arguments
 }

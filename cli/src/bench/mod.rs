@@ -226,40 +226,25 @@ async fn with_everything(bench: &mut Bench, args: &BenchArgs) -> Result<()> {
 /// Compares with what was to be reached.
 fn judge(report: &mut Report, widest: usize) {
     let pgbench: &[&str] = &[report::PGBENCH, report::PGBENCH_AGAIN];
-    report.expect_ratio(
-        "create over HTTP, write side alone, as a multiple of pgbench",
-        (report::CREATE_ALONE, widest),
-        (pgbench, widest),
-        1.0,
-    );
-    report.expect_ratio(
-        "create → pay → accept over HTTP, write side alone, as a multiple of pgbench",
-        (report::FLOW_ALONE, widest),
-        (pgbench, widest),
-        1.0,
-    );
-    report.expect_ratio(
-        "create → pay → accept over HTTP, everything on, as a multiple of pgbench",
-        (report::FLOW_FULL, widest),
-        (pgbench, widest),
-        0.5,
-    );
-    report.expect_ratio(
-        "create → pay → accept over HTTP, everything on, as a multiple of postgres-es",
-        (report::FLOW_FULL, widest),
-        (&[report::VANILLA], widest),
-        2.0,
-    );
-    report.expect_ratio(
-        "one hot order, as a multiple of postgres-es",
-        (report::HOT, HOT_WRITERS),
-        (&[report::HOT_VANILLA], HOT_WRITERS),
-        10.0,
-    );
+    let vanilla: &[&str] = &[report::VANILLA];
+    let wide = [
+        ("write side alone, create, as a multiple of pgbench", report::CREATE_ALONE, pgbench, 1.0),
+        ("write side alone, create → pay → accept, as a multiple of pgbench", report::FLOW_ALONE, pgbench, 1.0),
+        ("everything on, create, as a multiple of pgbench", report::CREATE_FULL, pgbench, 0.5),
+        ("everything on, create → pay → accept, as a multiple of pgbench", report::FLOW_FULL, pgbench, 0.5),
+        ("everything on, create, as a multiple of postgres-es", report::CREATE_FULL, vanilla, 2.0),
+        ("everything on, create → pay → accept, as a multiple of postgres-es", report::FLOW_FULL, vanilla, 2.0),
+    ];
+    for (what, row, base, wanted) in wide {
+        report.expect_ratio(what, (row, widest), (base, widest), wanted);
+    }
+    let hot = (&[report::HOT_VANILLA][..], HOT_WRITERS);
+    report.expect_ratio("one hot order, as a multiple of postgres-es", (report::HOT, HOT_WRITERS), hot, 10.0);
+    let long = (&[report::LONG_VANILLA][..], LONG_WRITERS);
     report.expect_ratio(
         "streams of 1,000 events, as a multiple of postgres-es",
         (report::LONG, LONG_WRITERS),
-        (&[report::LONG_VANILLA], LONG_WRITERS),
+        long,
         10.0,
     );
     if let Some(rate) = report.best(&[report::CATCH_UP], 0) {
