@@ -23,8 +23,9 @@ use super::{
 };
 
 /// Read models can be folded again from the log, so a commit need not wait for the disk: rows and checkpoint are lost
-/// together or not at all.
-pub(super) const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = off";
+/// together or not at all. Every statement of a batch finds its rows by key, so one plan fits them all.
+pub(super) const BEGIN: &str =
+    "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL plan_cache_mode = force_generic_plan";
 
 /// Folds one projection while it holds the lease.
 pub(super) struct Owner<'a, P: ReadModel> {
