@@ -50,6 +50,8 @@ struct Counted {
     cpu: CpuUsed,
     head_before: i64,
     head_after: i64,
+    /// Between the two looks at the head.
+    seconds: f64,
     /// Events that the last of the projections did not have when the window closed.
     behind: u64,
 }
@@ -238,8 +240,8 @@ impl Bench {
         row.notes.clone_from(&loaded.notes);
         if counted.head_after > counted.head_before {
             let commands = self.stage.commands_between(counted.head_before, counted.head_after).await?;
-            row.events_per_second = Some((counted.head_after - counted.head_before) as f64 / seconds);
-            row.all_commands_per_second = Some(commands as f64 / seconds);
+            row.events_per_second = Some((counted.head_after - counted.head_before) as f64 / counted.seconds);
+            row.all_commands_per_second = Some(commands as f64 / counted.seconds);
         }
         if self.follows {
             row.notes.insert("events that the projections were behind at the end", counted.behind);
@@ -254,11 +256,11 @@ impl Bench {
     /// Looks at the clock of the processors and the head of the log when the window opens and when it closes.
     async fn count(&self, window: Window) -> Result<Counted> {
         sleep_until(window.from).await;
-        let (before, head_before) = (self.stage.cpu(), self.stage.head().await?);
+        let (head_before, looked, before) = (self.stage.head().await?, Instant::now(), self.stage.cpu());
         sleep_until(window.to).await;
-        let (after, head_after) = (self.stage.cpu(), self.stage.head().await?);
+        let (head_after, seconds, after) = (self.stage.head().await?, looked.elapsed().as_secs_f64(), self.stage.cpu());
         let behind = (head_after - self.checkpoint().await?).max(0) as u64;
-        Ok(Counted { cpu: after.since(&before), head_before, head_after, behind })
+        Ok(Counted { cpu: after.since(&before), head_before, head_after, seconds, behind })
     }
 
     /// Waits until nothing is appended any more: process managers have done what the last load left to them.
