@@ -13,7 +13,7 @@ use http::{header, request::Parts};
 use serde::{Deserialize, Serialize};
 use shared::{
     domain::{DishId, ProducerId},
-    web::{Envelope, OptionalCaller, PathId, Problem, ValidQuery},
+    web::{Envelope, OptionalCaller, PathId, Problem, ValidQuery, problem::ProblemDetails},
 };
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -69,6 +69,8 @@ pub(super) async fn list_dishes(
     params(("id" = DishId, Path, description = "The dish")),
     responses(
         (status = 200, description = "The dish", body = DishAnswer),
+        (status = 401, description = "A token was sent and is not believed; without one the dish is shown to anybody",
+            body = ProblemDetails, content_type = "application/problem+json"),
         OpenProblems,
     )
 )]
