@@ -11,7 +11,7 @@ use std::sync::{
 };
 
 use moka::sync::Cache;
-use shared::domain::EventSourced;
+use shared::{domain::EventSourced, log::Position};
 use tokio::sync::{Mutex, Notify};
 use uuid::Uuid;
 
@@ -40,6 +40,8 @@ pub struct Loaded<A> {
     pub at: Expected,
     /// The business flow that the stream belongs to.
     pub correlation_id: Uuid,
+    /// The position up to which nothing else can have happened to it.
+    pub as_of: Position,
 }
 
 #[derive(Debug, Default)]
