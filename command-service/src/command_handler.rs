@@ -258,6 +258,7 @@ impl<A: EventSourced> CommandHandler<A> {
                     sequence: after.at.sequence,
                     position: appended.position,
                     correlation_id,
+                    is_news: true,
                 })))
             }
             Ok(AppendOutcome::ReceiptFound(receipt)) => Step::Finished(Ok(Handled::Replayed(receipt))),
@@ -325,6 +326,7 @@ impl<A: EventSourced> CommandHandler<A> {
                 sequence: loaded.at.sequence,
                 position,
                 correlation_id: loaded.correlation_id,
+                is_news: false,
             })
         }))
     }
