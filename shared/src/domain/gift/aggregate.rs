@@ -10,7 +10,7 @@ use super::{CodeRef, GiftCommand, GiftDish, GiftError, GiftEvent, GiftKind, Purs
 use crate::domain::{
     AggregateType, DomainEvent, EventSourced, Intent, Money,
     ids::{OrderId, PaymentId, RefundId, UserId},
-    order::Attempt,
+    order::{Attempt, DeliveryType},
 };
 
 /// A gift: what one person pays for and another one spends.
@@ -20,7 +20,7 @@ pub enum Gift {
     #[default]
     NotBought,
     /// It was chosen.
-    Bought(Bought),
+    Bought(Box<Bought>),
 }
 
 /// A gift that exists.
@@ -41,7 +41,7 @@ pub struct Bought {
     /// How often it was activated: names the order of a dish.
     pub(super) activations: u32,
     /// The order of the dish that the activation asked for.
-    pub(super) dish_order: Option<OrderId>,
+    pub(super) dish_order: Option<DishOrder>,
     pub(super) purse: Purse,
     /// Whether anything was ever redeemed.
     pub(super) was_redeemed: bool,
@@ -100,6 +100,17 @@ pub struct Issue {
     pub remind_at: Option<DateTime<Utc>>,
     /// Whether the recipient was told of it.
     pub is_delivered: bool,
+}
+
+/// The order of a dish, as its recipient wants it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DishOrder {
+    /// The order.
+    pub order_id: OrderId,
+    /// Where the dish is handed over.
+    pub delivery_type: DeliveryType,
+    /// Name, phone and address, sealed with the recipient's key.
+    pub pii_sealed: Option<String>,
 }
 
 /// What one order has of a gift.

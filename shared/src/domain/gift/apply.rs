@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
-    Bought, Credit, Gift, GiftActivated, GiftCreated, GiftCredited, GiftEvent, GiftIssued, GiftRefund,
+    Bought, Credit, DishOrder, Gift, GiftActivated, GiftCreated, GiftCredited, GiftEvent, GiftIssued, GiftRefund,
     GiftRefundRequested, GiftRefundState, GiftReserved, GiftStage, GiftTerms, GiftUsage, Issue, Pot, Purse, UsageState,
 };
 use crate::domain::{
@@ -16,7 +16,9 @@ use crate::domain::{
 impl Gift {
     pub(super) fn evolve(&mut self, event: GiftEvent) {
         match (self, event) {
-            (gift @ Self::NotBought, GiftEvent::GiftCreated(created)) => *gift = Self::Bought(Bought::new(created)),
+            (gift @ Self::NotBought, GiftEvent::GiftCreated(created)) => {
+                *gift = Self::Bought(Box::new(Bought::new(created)))
+            }
             (Self::NotBought, _) => {}
             (Self::Bought(bought), event) => bought.evolve(event),
         }
@@ -114,7 +116,10 @@ impl Bought {
         self.stage = GiftStage::Activated;
         self.activated_by = Some(activated.activated_by);
         self.activations = self.activations.saturating_add(1);
-        self.dish_order = activated.order_id;
+        self.dish_order = activated.order_id.zip(activated.delivery_type).map(|(order_id, delivery_type)| {
+            let pii_sealed = activated.pii_sealed.clone();
+            DishOrder { order_id, delivery_type, pii_sealed }
+        });
     }
 
     fn reserved(&mut self, reserved: &GiftReserved) {

@@ -176,8 +176,8 @@ pub struct IssueGift {
 pub struct ActivateGift {
     /// The gift: the id of a dish's order is derived from it.
     pub gift_id: GiftId,
-    /// The code that was given.
-    pub code_ref: CodeRef,
+    /// The code that was given; who is named as the recipient needs none.
+    pub code_ref: Option<CodeRef>,
     /// Where and how a dish is wanted; an amount needs none.
     pub delivery: Option<DishDelivery>,
 }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    Bought, CodeRef, Gift, GiftKind, GiftRefund, GiftRefundState, GiftStage, GiftStatus, GiftTerms, GiftUsage, Issue,
-    Pot, Purse, UsageState,
+    Bought, CodeRef, DishOrder, Gift, GiftKind, GiftRefund, GiftRefundState, GiftStage, GiftStatus, GiftTerms,
+    GiftUsage, Issue, Pot, Purse, UsageState,
 };
 use crate::domain::{
     Money,
@@ -19,7 +19,7 @@ impl Gift {
     pub fn bought(&self) -> Option<&Bought> {
         match self {
             Self::NotBought => None,
-            Self::Bought(bought) => Some(bought),
+            Self::Bought(bought) => Some(bought.as_ref()),
         }
     }
 
@@ -79,8 +79,8 @@ impl Gift {
     }
 
     /// The order of the dish that the activation asked for.
-    pub fn dish_order(&self) -> Option<OrderId> {
-        self.bought().and_then(|bought| bought.dish_order)
+    pub fn dish_order(&self) -> Option<&DishOrder> {
+        self.bought().and_then(|bought| bought.dish_order.as_ref())
     }
 
     /// Every use of it, the first first.
@@ -148,6 +148,10 @@ impl Bought {
     pub fn active_payment(&self) -> Option<PaymentId> {
         let active = |attempt: &&Attempt| attempt.outcome == AttemptOutcome::Active;
         self.attempts.iter().find(active).map(|attempt| attempt.payment_id)
+    }
+
+    pub(super) fn is_dish_order(&self, order_id: OrderId) -> bool {
+        self.dish_order.as_ref().is_some_and(|order| order.order_id == order_id)
     }
 
     pub(super) fn available(&self) -> Money {

@@ -73,8 +73,8 @@ impl Bought {
         }
     }
 
-    /// Whether somebody may use the gift: who activated it, or, as long as nobody has, who has the code and is the one it
-    /// was meant for. What a stranger gets to hear is the same whether the code is wrong, the gift is somebody else's or
+    /// Whether somebody may use the gift: who activated it, or, as long as nobody has, whom it was meant for, or who has
+    /// the code of one that was meant for nobody in particular. What a stranger gets to hear is the same whether the code is wrong, the gift is somebody else's or
     /// it is blocked.
     pub(in crate::domain::gift) fn holder(&self, user_id: UserId, code_ref: Option<&CodeRef>) -> Result<(), GiftError> {
         let is_right = |code_ref| self.knows(code_ref);
@@ -84,8 +84,8 @@ impl Bought {
         match (self.activated_by, self.terms.recipient_user_id) {
             (Some(holder), _) if holder == user_id => Ok(()),
             (Some(_), _) => Err(GiftError::NotFound),
-            (None, _) if code_ref.is_none() => Err(GiftError::NotFound),
             (None, Some(recipient)) if recipient == user_id => Ok(()),
+            (None, _) if code_ref.is_none() => Err(GiftError::NotFound),
             // The buyer knows of the gift, and that it is meant for somebody else.
             (None, Some(_)) if self.terms.buyer_id == user_id => Err(GiftError::Restricted),
             (None, Some(_)) => Err(GiftError::NotFound),

@@ -15,7 +15,7 @@ use crate::domain::{
 impl Bought {
     pub(super) fn activate(&self, request: &ActivateGift, actor: &Actor, now: DateTime<Utc>) -> Decision {
         let user_id = actor.user_id().ok_or(GiftError::PermissionDenied)?;
-        self.holder(user_id, Some(&request.code_ref))?;
+        self.holder(user_id, request.code_ref.as_ref())?;
         self.may_activate(now)?;
         let activated = GiftActivated { activated_by: user_id, order_id: None, delivery_type: None, pii_sealed: None };
         if self.kind == GiftKind::Amount {
@@ -55,7 +55,7 @@ impl Bought {
 
     pub(super) fn revert_activation(&self, order_id: OrderId, cause: &str) -> Decision {
         check_text(cause, "/cause")?;
-        let Some(activated_by) = self.activated_by.filter(|_| self.dish_order == Some(order_id)) else {
+        let Some(activated_by) = self.activated_by.filter(|_| self.is_dish_order(order_id)) else {
             // It was reverted before, or activated anew since.
             return Ok(vec![]);
         };
@@ -70,11 +70,7 @@ impl Bought {
 
     pub(super) fn convert(&self, request: &ConvertGift, actor: &Actor, now: DateTime<Utc>) -> Decision {
         let user_id = actor.user_id().ok_or(GiftError::PermissionDenied)?;
-        // Who is named as the recipient and signed in needs no code.
-        let is_named = self.activated_by.is_none() && self.terms.recipient_user_id == Some(user_id);
-        if !(is_named && request.code_ref.is_none() && !self.is_blocked) {
-            self.holder(user_id, request.code_ref.as_ref())?;
-        }
+        self.holder(user_id, request.code_ref.as_ref())?;
         match self.stage {
             GiftStage::PendingPayment | GiftStage::Cancelled => return Err(GiftError::NotFound),
             GiftStage::Expired => return Err(GiftError::Expired),

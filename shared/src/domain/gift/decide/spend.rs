@@ -65,7 +65,7 @@ impl Bought {
                 applied(available, request.total, wanted, request.policy.payable_min_minor)
             }
             // A dish pays for itself and nothing else, and only once.
-            (GiftKind::Dish, ReservePurpose::Dish) if self.dish_order == Some(request.order_id) => {
+            (GiftKind::Dish, ReservePurpose::Dish) if self.is_dish_order(request.order_id) => {
                 if available == request.total { Ok(available) } else { Err(GiftError::InsufficientBalance) }
             }
             (GiftKind::Dish, ReservePurpose::Order { .. } | ReservePurpose::Dish)

@@ -22,7 +22,7 @@ fn a_buyers_commands_are_nobody_elses() {
 fn wrong_code_foreign_and_blocked_gift_sound_the_same() {
     let mut wrong = activate(HOLDER, 20);
     if let GiftCommand::Activate(request) = &mut wrong.2 {
-        request.code_ref = CodeRef("wrong".into());
+        request.code_ref = Some(CodeRef("wrong".into()));
     }
     let blocked = after(&issued(), (admin(), minute(15), GiftCommand::Block { reason: "fraud".into() }));
     let named = after(&[], purchase(|it| it.recipient_user_id = Some(HOLDER)));
@@ -34,7 +34,7 @@ fn wrong_code_foreign_and_blocked_gift_sound_the_same() {
         (named.clone(), activate(STRANGER, 30)),
         (blocked, reserve_with(order(1), rub(100), 30, |it| it.code_ref = Some(code_ref()))),
         (activated(), reserve_with(order(1), rub(100), 30, |it| it.customer_id = STRANGER)),
-        (named.clone(), reserve(order(1), rub(100), 30)),
+        (named.clone(), reserve_with(order(1), rub(100), 30, |it| it.customer_id = STRANGER)),
     ] {
         let error = ask(&given, asked).unwrap_err();
         assert_eq!(error, GiftError::NotFound);
@@ -42,6 +42,8 @@ fn wrong_code_foreign_and_blocked_gift_sound_the_same() {
     }
     assert_eq!(names(&named, activate(BUYER, 30)), Err("gift_restricted"), "the buyer knows that it is not his");
     assert_eq!(names(&named, activate(HOLDER, 30)), Ok(vec!["gift_activated"]));
+    let without_code = reserve(order(1), rub(100), 30);
+    assert_eq!(names(&named, without_code), Ok(vec!["gift_activated", "gift_reserved"]), "who is named needs no code");
 }
 
 #[test]

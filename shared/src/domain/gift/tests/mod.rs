@@ -140,7 +140,7 @@ pub(super) fn activate(user_id: UserId, at: i64) -> Asked {
 }
 
 pub(super) fn activate_with(user_id: UserId, at: i64, delivery: Option<DishDelivery>) -> Asked {
-    let request = ActivateGift { gift_id: GIFT, code_ref: code_ref(), delivery };
+    let request = ActivateGift { gift_id: GIFT, code_ref: Some(code_ref()), delivery };
     (customer(user_id), minute(at), GiftCommand::Activate(Box::new(request)))
 }
 
