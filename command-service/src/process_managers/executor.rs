@@ -190,6 +190,7 @@ impl Executor {
                     situation.order = self.load(&self.orders, order_id.0).await?;
                 }
             }
+            Ok(DomainEvent::Gift(_)) => {}
             Err(error) => return Err(Poison { manager: "process_managers", reason: error.to_string() }),
         }
         Ok(situation)

@@ -80,6 +80,7 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | PaymentEvent::PaymentRefundUnknown(_)
             | PaymentEvent::PaymentIntegrityViolated(_) => false,
         },
+        DomainEvent::Gift(_) => false,
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
     match &event.event {
         Ok(DomainEvent::Order(order_event)) => on_order(OrderId(event.aggregate_id), order_event, situation),
         Ok(DomainEvent::Payment(payment_event)) => on_payment(PaymentId(event.aggregate_id), payment_event, situation),
-        Err(_) => Vec::new(),
+        Ok(DomainEvent::Gift(_)) | Err(_) => Vec::new(),
     }
 }
 

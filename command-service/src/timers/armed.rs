@@ -73,7 +73,7 @@ pub fn armed_by(aggregate_id: Uuid, event: &NewEvent) -> Option<NewTimer> {
         DomainEvent::Payment(PaymentEvent::PaymentRefundUnknown(_)) => {
             (TimerKind::RefundRetry, event.occurred_at + REFUND_UNKNOWN_REST)
         }
-        DomainEvent::Order(_) | DomainEvent::Payment(_) => return None,
+        DomainEvent::Order(_) | DomainEvent::Payment(_) | DomainEvent::Gift(_) => return None,
     };
     Some(NewTimer {
         timer_id: Uuid::new_v5(&event.event_id, kind.as_str().as_bytes()),

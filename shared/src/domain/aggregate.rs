@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use super::{Actor, DecodeError, Rejection, order::OrderEvent, payment::PaymentEvent};
+use super::{Actor, DecodeError, Rejection, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent};
 
 /// The kinds of streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,17 +12,20 @@ pub enum AggregateType {
     Order,
     /// One attempt to move money through a provider.
     Payment,
+    /// What one person pays for and another one spends.
+    Gift,
 }
 
 impl AggregateType {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Order, Self::Payment];
+    pub const ALL: [Self; 3] = [Self::Order, Self::Payment, Self::Gift];
 
     /// The stable name, in the log and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Payment => "payment",
+            Self::Gift => "gift",
         }
     }
 
@@ -70,6 +73,8 @@ pub enum DomainEvent {
     Order(OrderEvent),
     /// Of a payment.
     Payment(PaymentEvent),
+    /// Of a gift.
+    Gift(GiftEvent),
 }
 
 impl DomainEvent {
@@ -78,6 +83,7 @@ impl DomainEvent {
         match aggregate_type {
             AggregateType::Order => OrderEvent::decode(event_type, payload).map(Self::Order),
             AggregateType::Payment => PaymentEvent::decode(event_type, payload).map(Self::Payment),
+            AggregateType::Gift => GiftEvent::decode(event_type, payload).map(Self::Gift),
         }
     }
 
@@ -86,6 +92,7 @@ impl DomainEvent {
         match self {
             Self::Order(_) => AggregateType::Order,
             Self::Payment(_) => AggregateType::Payment,
+            Self::Gift(_) => AggregateType::Gift,
         }
     }
 
@@ -94,6 +101,7 @@ impl DomainEvent {
         match self {
             Self::Order(event) => event.type_name(),
             Self::Payment(event) => event.type_name(),
+            Self::Gift(event) => event.type_name(),
         }
     }
 
@@ -102,6 +110,7 @@ impl DomainEvent {
         match self {
             Self::Order(event) => event.schema_version(),
             Self::Payment(event) => event.schema_version(),
+            Self::Gift(event) => event.schema_version(),
         }
     }
 }
@@ -111,6 +120,7 @@ impl Serialize for DomainEvent {
         match self {
             Self::Order(event) => event.serialize(serializer),
             Self::Payment(event) => event.serialize(serializer),
+            Self::Gift(event) => event.serialize(serializer),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod aggregate;
 pub mod events;
+pub mod gift;
 pub mod ids;
 pub mod money;
 pub mod order;

@@ -32,7 +32,7 @@ impl Projection for Orders {
     fn keys(event: &RecordedEvent) -> Keys<OrderId> {
         match event.aggregate_type {
             AggregateType::Order => smallvec![OrderId(event.aggregate_id)],
-            AggregateType::Payment => smallvec![],
+            AggregateType::Payment | AggregateType::Gift => smallvec![],
         }
     }
 

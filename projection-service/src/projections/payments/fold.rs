@@ -28,7 +28,7 @@ impl Projection for Payments {
     fn keys(event: &RecordedEvent) -> Keys<PaymentId> {
         match event.aggregate_type {
             AggregateType::Payment => smallvec![PaymentId(event.aggregate_id)],
-            AggregateType::Order => smallvec![],
+            AggregateType::Order | AggregateType::Gift => smallvec![],
         }
     }
 
