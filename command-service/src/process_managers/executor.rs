@@ -153,7 +153,7 @@ impl Executor {
                     }
                 }
                 Step::Dispute { dispute_id, command } => {
-                    self.ask(&self.disputes, cause, &mut asked, dispute_id.0, command).await?;
+                    self.ask(&self.disputes, cause, &mut asked, (dispute_id.0, false), command).await?;
                 }
                 Step::Alarm { kind } => self.alarm(cause, aggregate_id, kind),
                 Step::Effect(effect) => self.act(effect, cause).await?,
