@@ -79,6 +79,7 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("dead_letters", &["command-service/src/process_managers/", "projection-service/src/engine/"]),
     ("orders", &["projection-service/src/projections/orders/"]),
     ("payments", &["projection-service/src/projections/payments/"]),
+    ("disputes", &["projection-service/src/projections/disputes/"]),
     ("feed_orders", &["projection-service/src/projections/feed/"]),
     ("feed_heads", &["projection-service/src/projections/feed/"]),
     ("feed_entries", &["projection-service/src/projections/feed/"]),

@@ -3,6 +3,8 @@
 
 mod access;
 mod catalogue;
+mod dispute_view;
+mod disputes;
 mod documents;
 mod freshness;
 mod history;
@@ -19,6 +21,7 @@ use shared::web::openapi::describe_security;
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use dispute_view::DisputeView;
 pub use history::HistoryEntry;
 pub use order_view::OrderView;
 pub use payments::PaymentView;
@@ -34,6 +37,7 @@ pub use state::{ReadParts, ReadState};
     tags(
         (name = "orders", description = "Orders as their parties see them"),
         (name = "payments", description = "Attempts to pay"),
+        (name = "disputes", description = "Disagreements about orders, as their parties see them"),
         (name = "catalogue", description = "Dishes, kitchens and categories"),
         (name = "live", description = "What happens, as it happens")
     )
@@ -59,6 +63,8 @@ fn documented() -> OpenApiRouter<ReadState> {
         .routes(routes!(orders::list_order_refunds))
         .routes(routes!(history::get_order_history))
         .routes(routes!(payments::get_payment))
+        .routes(routes!(disputes::list_disputes))
+        .routes(routes!(disputes::get_dispute))
         .routes(routes!(catalogue::list_dishes))
         .routes(routes!(catalogue::get_dish))
         .routes(routes!(catalogue::list_producers))

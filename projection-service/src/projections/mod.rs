@@ -1,6 +1,7 @@
 //! The read models, one folder each: row, fold, queries, tests.
 
 pub mod catalogue;
+pub mod disputes;
 pub mod feed;
 pub mod orders;
 pub mod payments;
@@ -9,10 +10,12 @@ pub mod payments;
 pub(crate) mod samples;
 
 /// Every projection's name.
-pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, FEED];
+pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, DISPUTES, FEED];
 /// The name of the orders.
 pub const ORDERS: &str = "orders";
 /// The name of the payments.
 pub const PAYMENTS: &str = "payments";
+/// The name of the disputes.
+pub const DISPUTES: &str = "disputes";
 /// The name of the feed.
 pub const FEED: &str = "feed";
