@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
+mod audit;
 mod bench;
 mod dev;
 mod migrate;
@@ -14,6 +15,9 @@ use clap::{Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code of a command that was done and found something wrong.
+const PARTLY_FAILED: u8 = 6;
 
 /// A marketplace for home-cooked food.
 #[derive(Debug, Parser)]
@@ -29,6 +33,8 @@ enum Verb {
     Dev(dev::DevArgs),
     /// Measure what the system reaches on this machine, beside what others reach on the same servers.
     Bench(bench::BenchArgs),
+    /// Judge the whole log by the invariants of the business.
+    Audit(audit::AuditArgs),
     /// Bring the database to the newest migration.
     Migrate(migrate::MigrateArgs),
     /// Make a token for development.
@@ -37,7 +43,7 @@ enum Verb {
     Openapi,
 }
 
-/// What the command ends with: 0 ok, 1 error, 2 usage.
+/// What the command ends with: 0 ok, 1 error, 2 usage, 6 if some of it is not as it should be.
 fn main() -> ExitCode {
     let cli = Cli::parse_from(arguments());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -51,6 +57,7 @@ fn main() -> ExitCode {
         match cli.verb {
             Verb::Dev(args) => dev::run(args).await,
             Verb::Bench(args) => bench::run(args).await,
+            Verb::Audit(args) => audit::run(args).await,
             Verb::Migrate(args) => migrate::run(args).await,
             Verb::Token(args) => token::run(args).await,
             Verb::Openapi => openapi::run(),
@@ -60,7 +67,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("homefood: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<audit::Violated>() { ExitCode::from(PARTLY_FAILED) } else { ExitCode::FAILURE }
         }
     }
 }

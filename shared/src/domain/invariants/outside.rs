@@ -75,6 +75,8 @@ pub struct FeedBounds {
     pub user_id: UserId,
     /// How many entries it has.
     pub entries: u64,
+    /// The lowest id that is kept.
+    pub first_id: u64,
     /// The highest id.
     pub last_id: u64,
 }
@@ -127,7 +129,7 @@ pub(super) fn bank_agrees(facts: &Facts, outside: &Outside) -> Vec<Left> {
 pub(super) fn rows_are_folds(_: &Facts, outside: &Outside) -> Vec<Left> {
     let rows = outside.rows.iter().filter(|row| row.folded != row.stored);
     let rows = rows.map(|row| (None, format!("row {} of {} is not what the log gives", row.key, row.projection)));
-    let feeds = outside.feeds.iter().filter(|feed| feed.entries != feed.last_id);
+    let feeds = outside.feeds.iter().filter(|feed| feed.entries + feed.first_id != feed.last_id + 1);
     let feeds = feeds.map(|feed| {
         (Some(feed.user_id.0), format!("the feed has {} entries and ends with {}", feed.entries, feed.last_id))
     });

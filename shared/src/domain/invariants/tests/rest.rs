@@ -152,7 +152,7 @@ fn inv_32_a_row_that_is_no_fold_and_a_feed_with_a_hole() {
     check_outside(32, &paid_by_card(PRICE), &rows(row("PAID")), &rows(row("READY")));
     let feed = |entries| {
         let user_id = UserId(Uuid::from_u128(1));
-        Outside { feeds: vec![FeedBounds { user_id, entries, last_id: 3 }], ..Outside::default() }
+        Outside { feeds: vec![FeedBounds { user_id, entries, first_id: 1, last_id: 3 }], ..Outside::default() }
     };
     check_outside(32, &paid_by_card(PRICE), &feed(3), &feed(2));
 }
