@@ -120,7 +120,11 @@ impl Initiated {
         let ends = match self.stage {
             // Without a page of ours this is the end of an orphaned one, unless we asked for the end.
             Stage::Initiated => self.operation == Some(Operation::Abort),
-            Stage::AwaitingCustomer | Stage::Processing | Stage::Authorized { .. } => true,
+            Stage::AwaitingCustomer | Stage::Processing => true,
+            // Held money is let go, and nothing else: a no that came before it is old news, unless we asked for the end.
+            Stage::Authorized { .. } => {
+                report.status == ProviderStatus::Voided || self.operation == Some(Operation::Abort)
+            }
             Stage::Succeeded { .. } | Stage::Failed { .. } => false,
         };
         if ends { vec![failed(reason, report).into()] } else { vec![] }
