@@ -11,14 +11,7 @@ mod gifts;
 pub(crate) use disputes::*;
 pub(crate) use gifts::*;
 
-use super::{
-    Actor, DomainEvent, Money,
-    dispute::DisputeEvent,
-    gift::*,
-    ids::*,
-    order::*,
-    payment::*,
-};
+use super::{Actor, DomainEvent, Money, dispute::DisputeEvent, gift::*, ids::*, order::*, payment::*};
 use crate::log::{Metadata, RecordedEvent};
 
 pub(crate) const ORDER: OrderId = OrderId(Uuid::from_u128(0x1001));

@@ -46,11 +46,16 @@ fn is_lost(facts: &Facts, order_id: OrderId, order: &OrderFacts) -> Option<Strin
         (released.producer_net.minor(), released.commission.minor(), Some(released.refunded.minor()))
     });
     let (card_owed, gift_owed) = order.owed_minor();
-    let card_owed = if payment.is_none_or(|payment| payment.captured.is_some()) { card_owed } else { 0 };
+    let was_taken = payment.is_none_or(|payment| payment.captured.is_some());
+    let card_owed = if was_taken { card_owed } else { 0 };
     // What was granted after the release is somebody's loss, not the order's money.
     let owed = released_refunds.unwrap_or(card_owed + gift_owed);
     if order.released.is_some() && escrow != 0 {
         return Some(format!("{escrow} is in escrow after the release"));
+    }
+    // The platform paid the cook itself.
+    if order.released.is_some() && !was_taken {
+        return None;
     }
     let found = owed + escrow + net + commission;
     (card + gift != found).then(|| {

@@ -1,5 +1,7 @@
 //! 1, 2, 3 and 30: streams, their births, causes, and commands that are done once.
 
+use uuid::Uuid;
+
 use super::{Moment, Verdict, hold, transitions};
 use crate::domain::{
     AggregateType, DomainEvent,
@@ -44,16 +46,32 @@ fn allows(now: &Moment<'_>) -> bool {
     }
 }
 
-/// 2: the cause is the event's own command, or an event of its flow that was before. Once all streams of a flow are over
-/// its names are forgotten, and a late cause is taken on trust.
+/// 2: the cause is the event's own command, or an event that was before: of its flow, or, where an order and a gift have to
+/// do with each other, of the other's. (A stream stays in the flow it was born in, whoever asks something of it.) Once all
+/// streams of a flow are over its names are forgotten, and a late cause is taken on trust.
 pub(super) fn has_a_cause(now: &Moment<'_>) -> Verdict {
     let event = now.event;
+    let knows = |flow: Uuid| now.before.flows.get(&flow).is_some_and(|flow| flow.may_know_event(event.causation_id));
     let is_command = event.causation_id == event.metadata.command_id;
-    let flow = now.before.flows.get(&event.correlation_id);
-    let is_known = is_command || flow.is_some_and(|flow| flow.may_know_event(event.causation_id));
-    hold(is_known, || {
-        format!("its cause {} is neither its command nor an event of its flow before", event.causation_id)
-    })
+    let is_known = is_command || knows(event.correlation_id) || neighbours(now).into_iter().any(knows);
+    hold(is_known, || format!("its cause {} is neither its command nor an event that was before", event.causation_id))
+}
+
+/// The flows of the orders that a gift pays, or of the gift that pays an order.
+fn neighbours(now: &Moment<'_>) -> Vec<Uuid> {
+    let id = now.event.aggregate_id;
+    let streams: Vec<Uuid> = match now.event.aggregate_type {
+        AggregateType::Gift => {
+            let gift = now.before.gifts.get(&GiftId(id));
+            gift.into_iter().flat_map(|gift| gift.reservations.values().map(|(order_id, _, _)| order_id.0)).collect()
+        }
+        AggregateType::Order => {
+            let gift = now.before.orders.get(&OrderId(id)).and_then(|order| order.gift);
+            gift.map(|(gift_id, _, _)| gift_id.0).into_iter().collect()
+        }
+        AggregateType::Payment | AggregateType::Dispute => Vec::new(),
+    };
+    streams.iter().filter_map(|stream| now.before.streams.get(stream)).map(|stream| stream.flow).collect()
 }
 
 /// 3: a stream begins with its birth, and is born once.

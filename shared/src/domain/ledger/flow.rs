@@ -31,12 +31,21 @@ pub struct Flow {
     order: Option<(OrderId, ProducerId)>,
     /// Whether the share was given out: from then on refunds are somebody's loss.
     is_released: bool,
-    /// The order is paid with money that is only held: by which payment, how much.
-    held: Option<(PaymentId, Money)>,
+    /// The order is paid with money that is only held.
+    held: Option<Held>,
     /// The payments whose money was taken.
     taken: Vec<PaymentId>,
     /// Refunds of which a part goes to the card, until it is there.
     to_card: Vec<(RefundId, Money)>,
+}
+
+/// Money that is held for an order: nothing of it is in the books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Held {
+    payment_id: PaymentId,
+    card: Money,
+    /// What the order said that it owes of it.
+    owed: Money,
 }
 
 impl Flow {
@@ -61,7 +70,7 @@ impl Flow {
             OrderEvent::OrderPaid(paid) => self.paid(order_id, paid, book),
             OrderEvent::OrderRefundAuthorized(refund) => self.refund_authorized(order_id, refund, book),
             OrderEvent::OrderRefundSettled(settled) => match settled.part {
-                RefundPart::Card => self.settled(order_id, settled.refund_id, book),
+                RefundPart::Card => self.settled(settled.refund_id, book),
                 // The gift itself says when it was credited.
                 RefundPart::Gift => Ok(()),
             },
@@ -88,7 +97,8 @@ impl Flow {
         // The gift's part is posted when the gift says that it is redeemed.
         let Some(payment_id) = paid.payment_id else { return Ok(()) };
         if paid.funds == Funds::Authorized && !self.taken.contains(&payment_id) {
-            self.held = Some((payment_id, paid.card_amount));
+            let (card, owed) = (paid.card_amount, Money::zero(paid.card_amount.currency()));
+            self.held = Some(Held { payment_id, card, owed });
             return Ok(());
         }
         book.post(Account::Unapplied(payment_id), Account::Escrow(order_id), paid.card_amount)
@@ -108,16 +118,25 @@ impl Flow {
         if refund.card_amount.is_positive() {
             self.to_card.push((refund.refund_id, refund.card_amount));
         }
-        book.post(bearer, Account::RefundDue(refund.refund_id), refund.card_amount.add(refund.gift_amount)?)
+        let amount = match &mut self.held {
+            // Of money that was never taken there is nothing to give back.
+            Some(held) if !self.is_released => {
+                held.owed = held.owed.add(refund.card_amount)?;
+                refund.gift_amount
+            }
+            Some(_) | None => refund.card_amount.add(refund.gift_amount)?,
+        };
+        book.post(bearer, Account::RefundDue(refund.refund_id), amount)
     }
 
     /// Usually the payment has said before that the money is back. If not, the hold was lifted and nothing was ever taken,
     /// or the bank has taken it without us and it was booked as a loss.
-    fn settled(&mut self, order_id: OrderId, refund_id: RefundId, book: &mut Book) -> Result<(), LedgerError> {
-        let from = if self.held.is_some() { Account::Escrow(order_id) } else { Account::ChargebackLoss };
+    fn settled(&mut self, refund_id: RefundId, book: &mut Book) -> Result<(), LedgerError> {
         match self.arrived_on_card(refund_id) {
-            Some(amount) => book.post(Account::RefundDue(refund_id), from, amount),
-            None => Ok(()),
+            Some(amount) if self.held.is_none() => {
+                book.post(Account::RefundDue(refund_id), Account::ChargebackLoss, amount)
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -129,6 +148,10 @@ impl Flow {
     ) -> Result<(), LedgerError> {
         let producer_id = self.producer(book)?;
         self.is_released = true;
+        // Who cooked is paid, also if the held money could not be taken in the end.
+        if let Some(held) = &self.held {
+            book.post(Account::PlatformLoss, Account::Escrow(order_id), held.card.sub(held.owed)?)?;
+        }
         book.post(Account::Escrow(order_id), Account::ProducerPayable(producer_id), released.producer_net)?;
         book.post(Account::Escrow(order_id), Account::PlatformRevenue, released.commission)
     }
@@ -192,10 +215,17 @@ impl Flow {
         // A gift's money is used by the gift.
         let Some((order_id, _)) = self.order else { return Ok(()) };
         self.taken.push(payment_id);
-        match self.held.take_if(|(held_by, _)| *held_by == payment_id) {
-            Some((_, amount)) => book.post(Account::Unapplied(payment_id), Account::Escrow(order_id), amount),
-            None => Ok(()),
+        let Some(held) = self.held.take_if(|held| held.payment_id == payment_id) else { return Ok(()) };
+        let escrow = Account::Escrow(order_id);
+        book.post(Account::Unapplied(payment_id), escrow, held.card)?;
+        for (refund_id, amount) in &self.to_card {
+            book.post(escrow, Account::RefundDue(*refund_id), *amount)?;
         }
+        // What was booked as lost came after all.
+        if self.is_released {
+            book.post(escrow, Account::PlatformLoss, held.card.sub(held.owed)?)?;
+        }
+        Ok(())
     }
 }
 

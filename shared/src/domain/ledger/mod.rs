@@ -27,8 +27,8 @@
 //!  order_payout_released                        escrow[o]                           producer_payable[pr], platform_revenue
 //! ```
 //!
-//! Money that is only held is a memo: what it paid for is posted when it is taken. An order whose hold was lifted owes
-//! nothing back; should it have said that it does, the settling of that refund takes it back to the escrow. What a bank
+//! Money that is only held is a memo, and so is what an order says that it owes of it: both are posted when it is taken.
+//! Should the cook's share be given out although the held money never came, the platform lost it. What a bank
 //! gives back without us is gone at that moment; the order that it is about owes it afterwards, if it does, and so the
 //! loss becomes its own.
 

@@ -37,6 +37,7 @@ pub(super) struct StreamFacts {
     pub(super) sequence: u64,
     pub(super) position: Position,
     pub(super) aggregate_type: AggregateType,
+    pub(super) flow: Uuid,
 }
 
 /// Everything that is remembered.
@@ -136,7 +137,7 @@ impl Facts {
         self.position = event.position;
         let (sequence, position, aggregate_type) = (event.sequence, event.position, event.aggregate_type);
         let is_open = self.is_open(event);
-        let place = StreamFacts { sequence, position, aggregate_type };
+        let place = StreamFacts { sequence, position, aggregate_type, flow: event.correlation_id };
         self.streams.insert(event.aggregate_id, place);
         self.flows.entry(event.correlation_id).or_default().take(event, is_open);
     }

@@ -144,10 +144,23 @@ fn what_the_bank_gave_back_without_us_ends_as_the_orders_own_refund() {
 }
 
 #[test]
-fn a_refund_of_a_hold_that_was_lifted_goes_back_to_the_escrow() {
-    let log = held(700).order(owed(1, 700, 0)).order(settled(1, RefundPart::Card));
-    check(log.clone(), &[(due(1), ESCROW, 700)]);
-    assert_eq!(books(&log).balances().open().count(), 0);
+fn what_is_owed_of_held_money_is_a_memo_until_it_is_taken() {
+    let log = held(700).order(owed(1, 200, 0));
+    check(log.clone(), &[]);
+    let lifted = log.clone().order(settled(1, RefundPart::Card));
+    check(lifted.clone(), &[]);
+    assert_eq!(books(&lifted).balances().open().count(), 0);
+    let taken = [(Account::PspClearing, unapplied_of(1), 700), (unapplied_of(1), ESCROW, 700), (ESCROW, due(1), 200)];
+    check(log.pay(1, succeeded(700)), &taken);
+}
+
+#[test]
+fn a_cook_is_paid_by_the_platform_if_the_held_money_never_came() {
+    let log = completed(held(10_000)).later(2_880).order(released(10_000, 0, 1_000));
+    let books_then = books(&log);
+    assert_eq!((on(&books_then, ESCROW), on(&books_then, Account::PlatformLoss)), (0, 10_000));
+    let books_later = books(&log.pay(1, succeeded(10_000)));
+    assert_eq!((on(&books_later, ESCROW), on(&books_later, Account::PlatformLoss)), (0, 0));
 }
 
 #[test]
