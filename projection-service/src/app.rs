@@ -20,10 +20,13 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     chores,
-    engine::{Failpoints, Positions, Runner, RunnerParts},
+    dead_letters::Desk,
+    engine::{Failpoints, Models, Positions, Runner, RunnerParts},
     http::{ReadParts, ReadState, router},
+    jobs,
     live::{Announcer, Live},
-    projections::{NAMES, catalogue::DishViews, feed::Feed, orders::Orders, payments::Payments},
+    operations::Worker,
+    projections::{NAMES, catalogue::DishViews, feed::Feed, models, orders::Orders, payments::Payments},
     settings::ReadSideSettings,
 };
 
@@ -92,7 +95,12 @@ impl ProjectionService {
         start_runners(platform, &parts, &live, connections.nats);
         let views = DishViews::default();
         chores::start(platform, &parts, &live, &views);
+        let models = models(&parts.failpoints);
+        let desk = Desk::new(db.clone(), parts.feed.reader().clone(), models.clone());
+        start_worker(platform, &parts, &models);
         let state = ReadState::new(ReadParts {
+            models,
+            desk,
             log: parts.feed.reader().clone(),
             positions: parts.positions.clone(),
             clock: platform.clock.clone(),
@@ -148,6 +156,16 @@ fn start_runners(platform: &Platform, parts: &RunnerParts, live: &Live, nats: Op
             async move { announcer.run(&nats, &shutdown).await }
         });
     }
+}
+
+/// Whoever works on operations; every process does.
+fn start_worker(platform: &Platform, parts: &RunnerParts, models: &Models) {
+    let make_job = jobs::maker(parts.clone(), models.clone());
+    let worker = Worker::new(parts.db.clone(), parts.settings.lease, make_job);
+    platform.supervisor.spawn("operations", move |shutdown| {
+        let worker = worker.clone();
+        async move { worker.run(shutdown).await }
+    });
 }
 
 /// The read models' database, whichever process it is.

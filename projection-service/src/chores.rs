@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    engine::{LetterCount, RunnerParts, count_letters, sweep_letters},
+    engine::{LetterCount, RunnerParts, count_letters, publish_missing, queues_of_others, sweep_letters},
     live::{Live, tickets},
     projections::{
         NAMES,
@@ -30,6 +30,8 @@ use crate::{
 
 /// How often things are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// How often other services' dead letters are looked for that NATS has no copy of.
+const COPY_EVERY: Duration = Duration::from_secs(2);
 /// How often things are swept, and how many at a time.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_BATCH: i64 = 5_000;
@@ -70,6 +72,8 @@ pub(crate) fn start(platform: &Platform, parts: &RunnerParts, live: &Live, views
         let (views, db) = (views.clone(), db.clone());
         async move { Ok(views.keep_flushing(&db, &shutdown).await?) }
     });
+    let copied = parts.clone();
+    supervisor.spawn("letter_copies", move |shutdown| copy_letters(copied.clone(), shutdown));
     let swept = parts.clone();
     supervisor.spawn("read_side_sweeper", move |shutdown| sweep(swept.clone(), shutdown));
     let (db, metrics) = (parts.db.clone(), Arc::clone(&platform.metrics));
@@ -91,6 +95,22 @@ async fn sweep(parts: RunnerParts, shutdown: CancellationToken) -> Result<(), Bo
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
             () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+    }
+}
+
+/// The process managers' letters are copied to NATS from here; a projection's owner copies its own.
+async fn copy_letters(parts: RunnerParts, shutdown: CancellationToken) -> Result<(), BoxError> {
+    let RunnerParts { db, feed, jetstream, names, .. } = &parts;
+    loop {
+        if let Some(jetstream) = jetstream {
+            for queue in queues_of_others(db, NAMES).await? {
+                publish_missing(db, feed.reader(), jetstream, names, &queue).await?;
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep(COPY_EVERY) => {}
         }
     }
 }

@@ -2,9 +2,12 @@
 
 pub mod app;
 mod chores;
+pub mod dead_letters;
 pub mod engine;
 pub mod http;
+mod jobs;
 pub mod live;
+pub mod operations;
 pub mod projections;
 pub mod settings;
 #[cfg(test)]

@@ -76,7 +76,20 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("dishes", &["cli/src/dev/"]),
     ("projection_checkpoints", &["projection-service/src/engine/"]),
     // Each side its own queues: the process managers', the projections'.
-    ("dead_letters", &["command-service/src/process_managers/", "projection-service/src/engine/"]),
+    (
+        "dead_letters",
+        &[
+            "command-service/src/process_managers/",
+            "projection-service/src/engine/",
+            // What operators ask of either side's.
+            "projection-service/src/dead_letters/",
+        ],
+    ),
+    ("operations", &["projection-service/src/operations/"]),
+    ("operator_acts", &["projection-service/src/operations/"]),
+    ("operation_letters", &["projection-service/src/dead_letters/"]),
+    ("projection_generations", &["projection-service/src/rebuild/"]),
+    ("projection_refusals", &["projection-service/src/rebuild/"]),
     ("orders", &["projection-service/src/projections/orders/"]),
     ("payments", &["projection-service/src/projections/payments/"]),
     ("feed_orders", &["projection-service/src/projections/feed/"]),

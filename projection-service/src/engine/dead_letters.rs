@@ -182,14 +182,15 @@ pub async fn insert(
     Ok(())
 }
 
-/// The letters up to `through` were taken; the aggregate's rows say so from this transaction on.
+/// The letters up to `through` were taken; the aggregate's rows say so from this transaction on. How many were open:
+/// fewer than were taken if a person discarded one meanwhile.
 pub async fn mark_redriven(
     tx: &mut PgConnection,
     queue: &str,
     aggregate_id: Uuid,
     through: Position,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<u64, sqlx::Error> {
+    let redriven = sqlx::query(
         "
         UPDATE dead_letters
         SET status = 'REDRIVEN', next_retry_at = NULL, redrives = redrives + 1
@@ -201,7 +202,7 @@ pub async fn mark_redriven(
     .bind(through as i64)
     .execute(tx)
     .await?;
-    Ok(())
+    Ok(redriven.rows_affected())
 }
 
 /// The letter failed again: it is tried later, or parked when `next_retry_at` is none. Its copy is published anew.
@@ -219,7 +220,7 @@ pub async fn mark_failed(
         UPDATE dead_letters
         SET status = $3, error_message = $4, error_traceback = $5, retry_count = $6, next_retry_at = $7,
             last_failed_at = $8, published_at = NULL
-        WHERE queue_name = $1 AND position = $2
+        WHERE queue_name = $1 AND position = $2 AND status IN ('PENDING', 'PARKED', 'BLOCKED')
         ",
     )
     .bind(queue)
@@ -274,7 +275,8 @@ pub async fn sweep_letters(db: &PgPool, than: DateTime<Utc>, limit: i64) -> Resu
         "
         DELETE FROM dead_letters
         WHERE id IN (
-            SELECT id FROM dead_letters WHERE status IN ('REDRIVEN', 'DISCARDED') AND last_failed_at < $1 LIMIT $2
+            -- Discarded ones stay: whoever folds anew has to pass over the same events.
+            SELECT id FROM dead_letters WHERE status = 'REDRIVEN' AND last_failed_at < $1 LIMIT $2
         )
         ",
     );

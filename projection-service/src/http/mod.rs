@@ -1,11 +1,14 @@
-//! What can be asked of the read side: GET routes, and the tickets and sockets of the live feed. The router is the
-//! table of contents.
+//! What can be asked of the read side: GET routes, the tickets and sockets of the live feed, and what operators do to the
+//! read side itself. The router is the table of contents.
 
 mod access;
 mod catalogue;
+mod dlq;
 mod documents;
 mod freshness;
 mod history;
+mod operations;
+mod operators;
 mod order_view;
 mod orders;
 mod pages;
@@ -35,7 +38,8 @@ pub use state::{ReadParts, ReadState};
         (name = "orders", description = "Orders as their parties see them"),
         (name = "payments", description = "Attempts to pay"),
         (name = "catalogue", description = "Dishes, kitchens and categories"),
-        (name = "live", description = "What happens, as it happens")
+        (name = "live", description = "What happens, as it happens"),
+        (name = "operators", description = "Dead letters, rebuilds, history: for administrators")
     )
 )]
 struct Document;
@@ -65,5 +69,23 @@ fn documented() -> OpenApiRouter<ReadState> {
         .routes(routes!(catalogue::get_producer))
         .routes(routes!(catalogue::list_categories))
         .routes(routes!(tickets::create_ws_ticket));
+    let api = api.merge(operators());
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", api).routes(routes!(crate::live::open_socket))
+}
+
+/// What administrators may ask and do. These POSTs change nothing that happened, only how the read side stands.
+fn operators() -> OpenApiRouter<ReadState> {
+    OpenApiRouter::new()
+        .routes(routes!(operations::list_operations))
+        .routes(routes!(operations::get_operation))
+        .routes(routes!(operations::cancel_operation))
+        .routes(routes!(operations::pause_operation))
+        .routes(routes!(operations::resume_operation))
+        .routes(routes!(dlq::list_dead_letters))
+        .routes(routes!(dlq::list_dead_letter_groups))
+        .routes(routes!(dlq::get_dead_letter))
+        .routes(routes!(dlq::test_dead_letter))
+        .routes(routes!(dlq::retry_dead_letter))
+        .routes(routes!(dlq::redrive_dead_letters))
+        .routes(routes!(dlq::discard_dead_letter))
 }

@@ -12,7 +12,12 @@ use shared::{
 };
 use sqlx::PgPool;
 
-use crate::{engine::Positions, live::Live, projections::catalogue::DishViews};
+use crate::{
+    dead_letters::Desk,
+    engine::{Models, Positions},
+    live::Live,
+    projections::catalogue::DishViews,
+};
 
 /// What a handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -40,6 +45,10 @@ pub struct ReadParts {
     pub views: DishViews,
     /// The sockets.
     pub live: Live,
+    /// The read models by name, for operators.
+    pub models: Models,
+    /// Single dead letters, for operators.
+    pub desk: Desk,
     /// Sockets and delays are counted.
     pub metrics: Arc<Metrics>,
 }

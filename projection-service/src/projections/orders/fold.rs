@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::row::{
     AttemptStatus, CancellationRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow, RefundStatus,
 };
-use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, to_json};
+use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, Replay, to_json};
 
 /// The projection of orders.
 #[derive(Debug)]
@@ -170,6 +170,7 @@ impl OrderRow {
 
 impl ReadModel for Orders {
     type Written = ();
+    const REPLAY: Replay = Replay::ByStream(AggregateType::Order);
 
     async fn load(db: &PgPool, keys: &[OrderId]) -> Result<HashMap<OrderId, OrderRow>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();

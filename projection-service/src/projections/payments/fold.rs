@@ -14,7 +14,7 @@ use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 use super::row::{PaymentFailureRow, PaymentRefundRow, PaymentRefundStatus, PaymentRow, PaymentUse};
-use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, to_json};
+use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, Replay, to_json};
 
 /// The projection of payments.
 #[derive(Debug)]
@@ -141,6 +141,7 @@ impl PaymentRow {
 
 impl ReadModel for Payments {
     type Written = ();
+    const REPLAY: Replay = Replay::ByStream(AggregateType::Payment);
 
     async fn load(db: &PgPool, keys: &[PaymentId]) -> Result<HashMap<PaymentId, PaymentRow>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();
