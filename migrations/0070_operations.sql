@@ -30,8 +30,9 @@ CREATE TABLE operations (
     epoch        bigint      NOT NULL DEFAULT 0,
     lease_until  timestamptz NOT NULL DEFAULT '-infinity'
 );
--- One at a time of a kind about one thing.
-CREATE UNIQUE INDEX operations_open_key ON operations (kind, subject) WHERE state IN ('planned', 'running', 'paused');
+-- One at a time of a kind about one thing; a rollback is a rebuild from what was kept.
+CREATE UNIQUE INDEX operations_open_key ON operations ((CASE kind WHEN 'rollback' THEN 'rebuild' ELSE kind END), subject)
+    WHERE state IN ('planned', 'running', 'paused');
 -- The newest first.
 CREATE INDEX operations_created_idx ON operations (created_at DESC, id);
 

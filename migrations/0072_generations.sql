@@ -13,9 +13,14 @@ CREATE TABLE projection_generations (
     after_sequence bigint,
     -- … and once all are, events are taken in order of the log: the last one.
     position     bigint NOT NULL DEFAULT 0,
+    -- Events taken so far.
+    events       bigint NOT NULL DEFAULT 0,
+    -- The operation that fills it, or last did.
+    operation_id uuid,
     since        timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (projection, generation)
 );
+-- The tables in public are of one generation.
 CREATE UNIQUE INDEX projection_generations_live_key ON projection_generations (projection) WHERE state = 'live';
 
 -- What the fold refused while a generation was filled: the aggregate stands still from there on.

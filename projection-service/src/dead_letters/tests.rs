@@ -45,7 +45,7 @@ async fn poisoned(orders: usize) -> (PgPool, RunnerParts, Running, Vec<Uuid>) {
 }
 
 fn worker(parts: &RunnerParts) -> JoinHandle<()> {
-    let make = jobs::maker(parts.clone(), models(&parts.failpoints));
+    let make = jobs::maker(parts.clock.clone(), crate::testing::rebuild_parts(parts));
     let worker = Worker::new(parts.db.clone(), Duration::from_millis(300), make);
     tokio::spawn(async move { worker.run(CancellationToken::new()).await.unwrap() })
 }

@@ -1,6 +1,9 @@
 //! The table of dead letters: events that a handler could not take, and what waits behind them.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use shared::log::{Position, RecordedEvent};
@@ -231,6 +234,46 @@ pub async fn mark_failed(
     .bind(letter.retry_count)
     .bind(next_retry_at)
     .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The oldest open letter of each aggregate.
+pub async fn open_positions(tx: &mut PgConnection, queue: &str) -> Result<HashMap<Uuid, Position>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT aggregate_id, min(position) AS position FROM dead_letters
+         WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED') GROUP BY aggregate_id",
+    );
+    let position = |row: &sqlx::postgres::PgRow| row.try_get::<i64, _>("position").map(|position| position as Position);
+    rows.bind(queue).fetch_all(tx).await?.iter().map(|row| Ok((row.try_get("aggregate_id")?, position(row)?))).collect()
+}
+
+/// Aggregates with open letters, as texts.
+pub async fn open_aggregates(tx: &mut PgConnection, queue: &str) -> Result<Vec<String>, sqlx::Error> {
+    let ids = sqlx::query_scalar(
+        "SELECT DISTINCT aggregate_id::text FROM dead_letters
+         WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED')",
+    );
+    ids.bind(queue).fetch_all(tx).await
+}
+
+/// Another generation of the rows takes over: it has taken all open letters, but for those of the aggregates that it
+/// `stopped` from the position named on.
+pub async fn settle(tx: &mut PgConnection, queue: &str, stopped: &HashMap<Uuid, Position>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "
+        UPDATE dead_letters l
+        SET status = 'REDRIVEN', next_retry_at = NULL, redrives = redrives + 1
+        WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED') AND NOT EXISTS (
+            SELECT FROM UNNEST($2::uuid[], $3::bigint[]) AS s (aggregate_id, position)
+            WHERE s.aggregate_id = l.aggregate_id AND s.position <= l.position
+        )
+        ",
+    )
+    .bind(queue)
+    .bind(stopped.keys().copied().collect::<Vec<_>>())
+    .bind(stopped.values().map(|position| *position as i64).collect::<Vec<_>>())
     .execute(tx)
     .await?;
     Ok(())

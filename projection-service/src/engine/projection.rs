@@ -95,6 +95,9 @@ pub enum FoldError {
     /// A defect of the fold.
     #[error("the fold panicked: {0}")]
     Panicked(String),
+    /// What another fold of the same event said.
+    #[error("{0}")]
+    Refused(String),
     /// Provoked by a failpoint.
     #[error("a failpoint refuses this aggregate")]
     Failpoint,

@@ -3,15 +3,23 @@
 use shared::web::{Meta, problem::ProblemDetails};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::{HistoryEntry, OrderView, PaymentView, tickets::WsTicket};
+use super::{
+    HistoryEntry, OrderView, PaymentView,
+    projections::{Forgotten, Healed, ProjectionView},
+    tickets::WsTicket,
+};
 use crate::{
     dead_letters::{Discarded, Letter, LetterGroup, TriedLetter},
+    history::{EventView, FieldChange, FieldOrigin, StateAt, TraceEntry},
     operations::Operation,
     projections::{
         catalogue::{CategoryView, DishView, ProducerView},
         orders::RefundRow,
     },
 };
+
+/// A document of any shape.
+type Object = serde_json::Map<String, serde_json::Value>;
 
 macro_rules! answers {
     ($($(#[$doc:meta])* $name:ident: $data:ty;)*) => {$(
@@ -66,6 +74,26 @@ answers! {
     TriedAnswer: TriedLetter;
     /// A dead letter is passed over.
     DiscardedAnswer: Discarded;
+    /// A projection.
+    ProjectionAnswer: ProjectionView;
+    /// Every projection.
+    ProjectionListAnswer: Vec<ProjectionView>;
+    /// Tables that were thrown away.
+    ForgottenAnswer: Forgotten;
+    /// A row that is right now.
+    HealedAnswer: Healed;
+    /// Rows as they are stored.
+    RowsAnswer: Vec<Object>;
+    /// A page of events.
+    EventListAnswer: Vec<EventView>;
+    /// An aggregate as it was.
+    StateAnswer: StateAt;
+    /// What differs between two versions.
+    FieldChangeListAnswer: Vec<FieldChange>;
+    /// Every field and the event that set it.
+    FieldOriginListAnswer: Vec<FieldOrigin>;
+    /// A business flow.
+    TraceAnswer: Vec<TraceEntry>;
 }
 
 /// What a query that needs a signed-in caller may be refused with.

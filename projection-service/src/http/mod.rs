@@ -2,6 +2,7 @@
 //! read side itself. The router is the table of contents.
 
 mod access;
+mod admin_history;
 mod catalogue;
 mod dlq;
 mod documents;
@@ -13,6 +14,7 @@ mod order_view;
 mod orders;
 mod pages;
 mod payments;
+mod projections;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -68,7 +70,8 @@ fn documented() -> OpenApiRouter<ReadState> {
         .routes(routes!(catalogue::list_producers))
         .routes(routes!(catalogue::get_producer))
         .routes(routes!(catalogue::list_categories))
-        .routes(routes!(tickets::create_ws_ticket));
+        .routes(routes!(tickets::create_ws_ticket))
+        .routes(routes!(crate::live::stream_feed));
     let api = api.merge(operators());
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", api).routes(routes!(crate::live::open_socket))
 }
@@ -88,4 +91,18 @@ fn operators() -> OpenApiRouter<ReadState> {
         .routes(routes!(dlq::retry_dead_letter))
         .routes(routes!(dlq::redrive_dead_letters))
         .routes(routes!(dlq::discard_dead_letter))
+        .routes(routes!(projections::list_projections))
+        .routes(routes!(projections::get_projection))
+        .routes(routes!(projections::rebuild_projection))
+        .routes(routes!(projections::swap_projection))
+        .routes(routes!(projections::rollback_projection))
+        .routes(routes!(projections::verify_projection))
+        .routes(routes!(projections::forget_generations))
+        .routes(routes!(projections::get_projection_rows))
+        .routes(routes!(projections::heal_projection_row))
+        .routes(routes!(admin_history::list_events))
+        .routes(routes!(admin_history::replay_aggregate))
+        .routes(routes!(admin_history::diff_aggregate))
+        .routes(routes!(admin_history::explain_aggregate))
+        .routes(routes!(admin_history::trace_flow))
 }

@@ -13,10 +13,7 @@ use shared::{
 use sqlx::PgPool;
 
 use crate::{
-    dead_letters::Desk,
-    engine::{Models, Positions},
-    live::Live,
-    projections::catalogue::DishViews,
+    dead_letters::Desk, engine::Positions, live::Live, projections::catalogue::DishViews, rebuild::RebuildParts,
 };
 
 /// What a handler may use. Cheap to clone.
@@ -45,8 +42,8 @@ pub struct ReadParts {
     pub views: DishViews,
     /// The sockets.
     pub live: Live,
-    /// The read models by name, for operators.
-    pub models: Models,
+    /// The read models by name, and what rebuilds and audits them.
+    pub rebuild: RebuildParts,
     /// Single dead letters, for operators.
     pub desk: Desk,
     /// Sockets and delays are counted.

@@ -94,6 +94,11 @@ impl Run {
         }
     }
 
+    /// Keeps what the job has to know to go on; it stands in the input of the next claim.
+    pub async fn remember(&self, known: &Value) -> Result<(), JobError> {
+        Ok(table::set_input(&self.db, self.id, known).await?)
+    }
+
     /// Adds to what went wrong; the work goes on.
     pub async fn note(&self, error: &str) -> Result<(), JobError> {
         Ok(table::note_error(&self.db, self.id, error).await?)
