@@ -12,6 +12,7 @@ mod duplicates;
 mod holds;
 mod instances;
 mod live;
+mod operators;
 mod orders;
 mod outages;
 mod payment_races;
