@@ -23,7 +23,9 @@ use crate::{
     engine::{Failpoints, Positions, Runner, RunnerParts},
     http::{ReadParts, ReadState, router},
     live::{Announcer, Live},
-    projections::{NAMES, catalogue::DishViews, feed::Feed, orders::Orders, payments::Payments},
+    projections::{
+        NAMES, catalogue::DishViews, feed::Feed, order_facts::OrderFacts, orders::Orders, payments::Payments,
+    },
     settings::ReadSideSettings,
 };
 
@@ -134,6 +136,11 @@ fn start_runners(platform: &Platform, parts: &RunnerParts, live: &Live, nats: Op
     let payments = Runner::<Payments>::new(parts.clone());
     platform.supervisor.spawn("projection payments", move |shutdown| {
         let runner = payments.clone();
+        async move { runner.run(shutdown).await }
+    });
+    let order_facts = Runner::<OrderFacts>::new(parts.clone());
+    platform.supervisor.spawn("projection order_facts", move |shutdown| {
+        let runner = order_facts.clone();
         async move { runner.run(shutdown).await }
     });
     let listener = Arc::clone(&announcer);

@@ -6,6 +6,7 @@ use utoipa::{IntoResponses, ToSchema};
 use super::{HistoryEntry, OrderView, PaymentView, tickets::WsTicket};
 use crate::projections::{
     catalogue::{CategoryView, DishView, ProducerView},
+    order_facts::{DayRevenue, OrderReport, PopularDish, TopProducer},
     orders::RefundRow,
 };
 
@@ -46,6 +47,14 @@ answers! {
     ProducerListAnswer: Vec<ProducerView>;
     /// A page of categories.
     CategoryListAnswer: Vec<CategoryView>;
+    /// Orders, added up.
+    OrderReportAnswer: OrderReport;
+    /// Kitchens by revenue.
+    TopProducersAnswer: Vec<TopProducer>;
+    /// Dishes by orders.
+    PopularDishesAnswer: Vec<PopularDish>;
+    /// Revenue by day.
+    DailyRevenueAnswer: Vec<DayRevenue>;
     /// A ticket.
     TicketAnswer: WsTicket;
 }
@@ -66,6 +75,24 @@ pub(super) enum QueryProblems {
     /// There is no such thing, or it is not the caller's to know of.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemDetails),
+    /// The view has not caught up with the Consistency-Token, or the database does not answer.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemDetails),
+}
+
+/// What a report may be refused with.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) enum ReportProblems {
+    /// A parameter or header is malformed or out of its range.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(ProblemDetails),
+    /// No token was sent, or it is not believed.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(ProblemDetails),
+    /// Reports are for administrators, analysts and cooks.
+    #[response(status = 403, content_type = "application/problem+json")]
+    PermissionDenied(ProblemDetails),
     /// The view has not caught up with the Consistency-Token, or the database does not answer.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemDetails),

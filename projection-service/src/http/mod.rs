@@ -2,6 +2,7 @@
 //! table of contents.
 
 mod access;
+mod analytics;
 mod catalogue;
 mod documents;
 mod freshness;
@@ -35,6 +36,7 @@ pub use state::{ReadParts, ReadState};
         (name = "orders", description = "Orders as their parties see them"),
         (name = "payments", description = "Attempts to pay"),
         (name = "catalogue", description = "Dishes, kitchens and categories"),
+        (name = "analytics", description = "Sums over many orders"),
         (name = "live", description = "What happens, as it happens")
     )
 )]
@@ -64,6 +66,10 @@ fn documented() -> OpenApiRouter<ReadState> {
         .routes(routes!(catalogue::list_producers))
         .routes(routes!(catalogue::get_producer))
         .routes(routes!(catalogue::list_categories))
+        .routes(routes!(analytics::get_order_analytics))
+        .routes(routes!(analytics::list_top_producers))
+        .routes(routes!(analytics::list_popular_dishes))
+        .routes(routes!(analytics::list_daily_revenue))
         .routes(routes!(tickets::create_ws_ticket));
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", api).routes(routes!(crate::live::open_socket))
 }
