@@ -19,7 +19,7 @@ use crate::{
     process_managers::{Cause, Effect, EffectRun, Effects},
     providers::{
         AbortAttempt, Aborted, CallCtx, CallError, Captured, ConfirmRequest, GuardedProvider, OpenSession, Opened,
-        OperationGroup, RefundAttempt, abort, capture, open_session, refund,
+        OperationGroup, RefundAttempt, Refunded, abort, capture, open_session, refund,
     },
 };
 
@@ -190,7 +190,7 @@ impl PaymentDesk {
             takes_the_rest: left_after(payment, amount) == Some(0),
             sent_before: in_doubt.is_some() || run.may_be_repeated,
         };
-        let outcome = refund(provider, ctx, &attempt).await;
+        let Refunded { outcome, .. } = refund(provider, ctx, &attempt).await;
         Ok(vec![PaymentCommand::RecordRefundResult { refund_id, epoch, outcome }])
     }
 }
