@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::{
     append_statement::{Batch, LateAnswer},
+    horizon::Horizon,
     request::{AppendError, AppendOutcome, AppendRequest, Appended, Receipt},
 };
 
@@ -60,6 +61,7 @@ enum Job {
 pub struct AppendQueue {
     jobs: mpsc::Sender<Job>,
     options: AppendQueueOptions,
+    horizon: Horizon,
 }
 
 /// An append on its way; resolves when it is decided.
@@ -69,7 +71,9 @@ impl AppendQueue {
     /// A queue and the writer that empties it.
     pub fn new(database: PgConnectOptions, feed: LogFeed, options: AppendQueueOptions) -> (Self, AppendWriter) {
         let (jobs, waiting) = mpsc::channel(options.waiting_max);
+        let horizon = Horizon::new(database.clone());
         let writer = AppendWriter {
+            horizon: horizon.clone(),
             database,
             feed,
             options,
@@ -78,7 +82,7 @@ impl AppendQueue {
             connection: None,
             observer: None,
         };
-        (Self { jobs, options }, writer)
+        (Self { jobs, options, horizon }, writer)
     }
 
     /// Takes a request on, or refuses it at once.
@@ -104,6 +108,11 @@ impl AppendQueue {
             AppendOutcome::ReceiptFound(receipt) => Ok(Some(receipt)),
             AppendOutcome::Appended(_) | AppendOutcome::Conflict => Ok(None),
         }
+    }
+
+    /// How far this process knows the log.
+    pub fn horizon(&self) -> &Horizon {
+        &self.horizon
     }
 
     /// How many requests wait.
@@ -135,6 +144,7 @@ pub type BatchObserver = Box<dyn Fn(usize, Duration) + Send + Sync>;
 pub struct AppendWriter {
     database: PgConnectOptions,
     feed: LogFeed,
+    horizon: Horizon,
     options: AppendQueueOptions,
     waiting: mpsc::Receiver<Job>,
     held_back: VecDeque<Job>,
@@ -291,7 +301,7 @@ impl AppendWriter {
         }
     }
 
-    /// Tells everybody how it went: first the feed, then the aggregates, then those who wait.
+    /// Tells everybody how it went: first who follows the log, then the aggregates, then those who wait.
     fn settle(&mut self, gathered: Gathered, outcomes: Vec<AppendOutcome>) {
         let mut outcomes = outcomes.into_iter();
         let mut recorded = Vec::new();
@@ -302,6 +312,7 @@ impl AppendWriter {
             }
             replies.push((request, waiting, outcome));
         }
+        self.horizon.appended(&recorded);
         self.feed.offer(&recorded);
         for (mut request, waiting, outcome) in replies {
             if let (Some(ticket), AppendOutcome::Appended(_)) = (request.ticket.take(), &outcome) {
