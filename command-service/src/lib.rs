@@ -1,6 +1,7 @@
 //! The write side: it checks intents against aggregates and appends what happened.
 
 pub mod app;
+pub mod cases;
 pub mod catalogue;
 pub mod command_handler;
 pub mod event_log;
@@ -9,6 +10,7 @@ pub mod inbox;
 pub mod leader;
 mod observers;
 pub mod payment_desk;
+mod payment_providers;
 pub mod process_managers;
 pub mod providers;
 pub mod relay;

@@ -89,6 +89,11 @@ impl Payment {
         if is_open && now > self.due { "DEADLINE_EXPIRED" } else { &self.status }
     }
 
+    /// Notifications that nobody answered with OK.
+    pub fn unheard_count(&self) -> usize {
+        self.unheard.len()
+    }
+
     /// The amount that the bank names.
     pub fn named_amount(&self) -> i64 {
         match (self.captured, self.held) {

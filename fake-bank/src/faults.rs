@@ -79,6 +79,8 @@ pub enum Fault {
     GarbageAfter,
     /// It is done, and the answer does not end.
     HugeAfter,
+    /// The customer pays at the very last moment before it is done; nobody is told.
+    PaidMeanwhile,
 }
 
 /// Which calls go wrong, and how.

@@ -30,7 +30,7 @@ mod token;
 
 use std::{io, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -87,6 +87,7 @@ pub(crate) struct Inner {
     books: Mutex<Books>,
     faults: Mutex<faults::Faults>,
     chaos: Mutex<Option<chaos::Dice>>,
+    late_by: Mutex<TimeDelta>,
     http: reqwest::Client,
     closing: CancellationToken,
 }
@@ -104,6 +105,7 @@ impl FakeBank {
             books: Mutex::default(),
             faults: Mutex::default(),
             chaos: Mutex::default(),
+            late_by: Mutex::new(TimeDelta::zero()),
             http,
             closing: CancellationToken::new(),
         });
@@ -167,7 +169,12 @@ impl FakeBank {
         self.inner.closing.cancel();
     }
 
+    /// Sets the bank's clock back by so much.
+    pub fn run_late(&self, by: TimeDelta) {
+        *self.inner.late_by.lock() = by;
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        (self.inner.options.now)()
+        (self.inner.options.now)() - *self.inner.late_by.lock()
     }
 }

@@ -129,6 +129,11 @@ async fn go_wrong(bank: &FakeBank, operation: Operation, body: &Map<String, Valu
             done(bank, operation, body).await;
             "<html>Ведутся технические работы</html>".into_response()
         }
+        Fault::PaidMeanwhile => {
+            // Whoever cannot pay any more does not.
+            let _ = bank.pay(&bank.order_of(body), crate::Telling::nothing()).await;
+            done(bank, operation, body).await
+        }
         Fault::HugeAfter => {
             done(bank, operation, body).await;
             vec![b' '; HUGE].into_response()

@@ -20,3 +20,4 @@ mod refunds;
 mod replay;
 mod requests;
 mod roles;
+mod tbank;

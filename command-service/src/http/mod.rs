@@ -11,6 +11,7 @@ mod refunds;
 mod sessions;
 mod state;
 mod views;
+mod webhooks;
 
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -45,4 +46,5 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(payments::pay_order))
         .routes(routes!(payments::sync_payment))
         .routes(routes!(refunds::refund_order))
+        .routes(routes!(webhooks::take_tbank_notification))
 }

@@ -7,6 +7,7 @@ mod deadlines;
 mod executor;
 mod fulfilment;
 mod order_payment;
+mod reconciliation;
 mod refund;
 mod runner;
 mod step;

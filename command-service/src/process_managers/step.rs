@@ -52,13 +52,22 @@ pub enum Effect {
     Capture(PaymentId),
     /// Do the next refund.
     Refund(PaymentId),
+    /// Ask where the payment stands.
+    Look(PaymentId),
+    /// Leave it to a person: the provider's last word came and it is not at an end.
+    GiveUp(PaymentId),
 }
 
 impl Effect {
     /// The payment it is about.
     pub fn payment_id(self) -> PaymentId {
         match self {
-            Self::OpenSession(id) | Self::Abort(id) | Self::Capture(id) | Self::Refund(id) => id,
+            Self::OpenSession(id)
+            | Self::Abort(id)
+            | Self::Capture(id)
+            | Self::Refund(id)
+            | Self::Look(id)
+            | Self::GiveUp(id) => id,
         }
     }
 }

@@ -18,18 +18,21 @@ pub enum TimerKind {
     PayoutRelease,
     /// Held money that was never taken is given up.
     CaptureLimit,
-    /// A refund that failed or got lost is looked at again.
+    /// A refund that failed is tried again.
     RefundRetry,
+    /// The provider is asked about a payment that is not at its end.
+    PaymentPoll,
 }
 
 impl TimerKind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::OrderPaymentDeadline,
         Self::ProducerAccept,
         Self::OrderAutoComplete,
         Self::PayoutRelease,
         Self::CaptureLimit,
         Self::RefundRetry,
+        Self::PaymentPoll,
     ];
 
     /// The stored name.
@@ -41,6 +44,7 @@ impl TimerKind {
             Self::PayoutRelease => "payout_release",
             Self::CaptureLimit => "capture_limit",
             Self::RefundRetry => "refund_retry",
+            Self::PaymentPoll => "payment_poll",
         }
     }
 
@@ -50,8 +54,8 @@ impl TimerKind {
     }
 }
 
-/// How long a refund whose outcome is unknown rests before somebody asks the provider.
-const REFUND_UNKNOWN_REST: chrono::Duration = chrono::Duration::seconds(60);
+/// How long a payment rests before the provider is asked about it for the first time.
+const FIRST_POLL: chrono::Duration = chrono::Duration::seconds(60);
 
 /// The deadline that `event` of the aggregate starts, if any.
 pub fn armed_by(aggregate_id: Uuid, event: &NewEvent) -> Option<NewTimer> {
@@ -70,9 +74,11 @@ pub fn armed_by(aggregate_id: Uuid, event: &NewEvent) -> Option<NewTimer> {
             (TimerKind::CaptureLimit, authorized.capture_before)
         }
         DomainEvent::Payment(PaymentEvent::PaymentRefundFailed(failed)) => (TimerKind::RefundRetry, failed.retry_at?),
-        DomainEvent::Payment(PaymentEvent::PaymentRefundUnknown(_)) => {
-            (TimerKind::RefundRetry, event.occurred_at + REFUND_UNKNOWN_REST)
-        }
+        DomainEvent::Payment(
+            PaymentEvent::PaymentInitiated(_)
+            | PaymentEvent::PaymentRefundSubmitted(_)
+            | PaymentEvent::PaymentRefundUnknown(_),
+        ) => (TimerKind::PaymentPoll, event.occurred_at + FIRST_POLL),
         DomainEvent::Order(_) | DomainEvent::Payment(_) => return None,
     };
     Some(NewTimer {

@@ -118,6 +118,11 @@ pub struct TbankOptions {
 const TERMINAL_KEY_MAX: usize = 20;
 
 impl TbankArgs {
+    /// Whether there is a terminal.
+    pub fn is_on(&self) -> bool {
+        given(self.terminal_key.as_ref()).is_some()
+    }
+
     /// The complete options, if there is a terminal; `is_development` allows an address without TLS.
     pub fn options(&self, public_url: &str, is_development: bool) -> Result<Option<TbankOptions>, SettingsError> {
         let Some(terminal_key) = given(self.terminal_key.as_ref()) else { return Ok(None) };

@@ -5,7 +5,7 @@ use shared::domain::payment::ProviderStatus;
 /// What a word means; nothing if it is not one that we know: then only asking and a person help.
 ///
 /// How far along a status is says [`ProviderStatus::rank`]; events only move up.
-pub(super) fn status_of(word: &str) -> Option<ProviderStatus> {
+pub fn status_of(word: &str) -> Option<ProviderStatus> {
     Some(match word {
         "NEW" => ProviderStatus::New,
         "FORM_SHOWED" => ProviderStatus::FormShown,
