@@ -8,6 +8,7 @@ pub mod event_log;
 pub mod http;
 pub mod inbox;
 pub mod leader;
+mod listener;
 mod observers;
 pub mod payment_desk;
 mod payment_providers;

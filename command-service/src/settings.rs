@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use clap::Parser;
 use shared::{
-    domain::{order::OrderPolicy, payment::PaymentPolicy, payment::Provider},
+    domain::{dispute::DisputePolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider},
     runtime::{
         SettingsError, SharedSettings,
         settings::{Environment, Settings},
@@ -159,6 +159,7 @@ impl WriteSideSettings {
             tbank.into_iter().chain(is_development.then_some(Provider::DevFake)).collect();
         Policies {
             order,
+            dispute: DisputePolicy::default(),
             payment: PaymentPolicy::default(),
             default_provider: enabled_providers.first().copied().unwrap_or(Provider::DevFake),
             enabled_providers,

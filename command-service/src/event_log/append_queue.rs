@@ -6,11 +6,7 @@ use std::{
     time::Duration,
 };
 
-use shared::{
-    domain::AggregateType,
-    follow::LogFeed,
-    log::{Position, RecordedEvent},
-};
+use shared::{domain::AggregateType, follow::LogFeed};
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +15,7 @@ use uuid::Uuid;
 use super::{
     append_statement::{Batch, LateAnswer},
     horizon::Horizon,
-    request::{AppendError, AppendOutcome, AppendRequest, Appended, Receipt},
+    request::{AppendError, AppendOutcome, AppendRequest, Receipt},
 };
 
 /// The limits of the queue.
@@ -308,7 +304,7 @@ impl AppendWriter {
         let mut replies = Vec::with_capacity(gathered.appends.len());
         for ((request, _, waiting), outcome) in gathered.appends.into_iter().zip(outcomes.by_ref()) {
             if let AppendOutcome::Appended(appended) = &outcome {
-                record(&request, *appended, &mut recorded);
+                recorded.extend(request.recorded(*appended));
             }
             replies.push((request, waiting, outcome));
         }
@@ -318,7 +314,7 @@ impl AppendWriter {
             if let (Some(ticket), AppendOutcome::Appended(_)) = (request.ticket.take(), &outcome) {
                 ticket.appended();
             }
-            let twins = twin_outcome(&request, &outcome);
+            let twins = request.outcome_of_twins(&outcome);
             for (index, reply) in waiting.into_iter().enumerate() {
                 let outcome = if index == 0 { outcome.clone() } else { twins.clone() };
                 // Nobody waits any more: the client has gone.
@@ -365,42 +361,4 @@ fn is_transient(error: &dyn sqlx::error::DatabaseError) -> bool {
     error
         .code()
         .is_some_and(|code| ["08", "25", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)))
-}
-
-/// What the twins of an append are told: the receipt that it has just left.
-fn twin_outcome(request: &AppendRequest, outcome: &AppendOutcome) -> AppendOutcome {
-    match (outcome, &request.receipt) {
-        (AppendOutcome::Appended(appended), Some(receipt)) => AppendOutcome::ReceiptFound(Receipt {
-            fingerprint: receipt.fingerprint.to_vec(),
-            status: receipt.status,
-            data: receipt.data.clone(),
-            sequence: receipt.sequence,
-            position: appended.position,
-        }),
-        _ => outcome.clone(),
-    }
-}
-
-fn record(request: &AppendRequest, appended: Appended, recorded: &mut Vec<Arc<RecordedEvent>>) {
-    let Some(stream) = &request.stream else { return };
-    let first = appended.position + 1 - stream.events.len() as Position;
-    for (index, new) in stream.events.iter().enumerate() {
-        recorded.push(Arc::new(RecordedEvent {
-            position: first + index as Position,
-            event_id: new.event_id,
-            aggregate_type: stream.aggregate_type,
-            aggregate_id: stream.aggregate_id,
-            sequence: stream.expected.sequence + index as u64 + 1,
-            event_type: new.event.type_name().into(),
-            schema_version: new.event.schema_version(),
-            occurred_at: new.occurred_at,
-            recorded_at: appended.recorded_at,
-            correlation_id: new.correlation_id,
-            causation_id: new.causation_id,
-            actor: new.actor.clone(),
-            metadata: new.metadata.clone(),
-            payload: Arc::clone(&new.payload),
-            event: Ok(new.event.clone()),
-        }));
-    }
 }

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use shared::domain::{
-    OrderId, PaymentId,
+    DisputeId, OrderId, PaymentId,
+    dispute::{DisputeCommand, DisputePolicy},
     order::{Order, OrderCommand, OrderPolicy},
     payment::{Payment, PaymentCommand, PaymentPolicy, Provider, Purpose},
 };
@@ -30,8 +31,20 @@ pub enum Step {
         /// What to do instead if it says no; without it, a no is an answer too.
         otherwise: Vec<Step>,
     },
+    /// Ask something of a dispute.
+    Dispute {
+        /// The dispute.
+        dispute_id: DisputeId,
+        /// What.
+        command: DisputeCommand,
+    },
     /// Do something outside.
     Effect(Effect),
+    /// Call a person.
+    Alarm {
+        /// What is wrong, for machines.
+        kind: &'static str,
+    },
     /// Start a deadline that no event starts.
     Arm {
         /// What is to happen.
@@ -52,7 +65,9 @@ pub enum Effect {
     Capture(PaymentId),
     /// Do the next refund.
     Refund(PaymentId),
-    /// Ask where the payment stands.
+    /// Ask where it stands, until there is an answer.
+    Ask(PaymentId),
+    /// Look once where it stands.
     Look(PaymentId),
     /// Leave it to a person: the provider's last word came and it is not at an end.
     GiveUp(PaymentId),
@@ -66,6 +81,7 @@ impl Effect {
             | Self::Abort(id)
             | Self::Capture(id)
             | Self::Refund(id)
+            | Self::Ask(id)
             | Self::Look(id)
             | Self::GiveUp(id) => id,
         }
@@ -91,6 +107,8 @@ pub struct Situation {
 pub struct Policies {
     /// Durations and limits of orders.
     pub order: OrderPolicy,
+    /// Durations and limits of disputes.
+    pub dispute: DisputePolicy,
     /// Durations and limits of payments.
     pub payment: PaymentPolicy,
     /// The provider for customers who do not choose one.
@@ -115,6 +133,11 @@ impl Step {
     /// Asks an order; a no is an answer too.
     pub fn order(order_id: OrderId, command: OrderCommand) -> Self {
         Self::Order { order_id, command, otherwise: Vec::new() }
+    }
+
+    /// Asks a dispute; a no is an answer too.
+    pub fn dispute(dispute_id: DisputeId, command: DisputeCommand) -> Self {
+        Self::Dispute { dispute_id, command }
     }
 
     /// Asks a payment; a no is an answer too.

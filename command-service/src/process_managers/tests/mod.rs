@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use shared::{
     domain::{
         Actor, Money, OrderId, PaymentId,
+        dispute::DisputePolicy,
         order::{OrderCommand, OrderPolicy, OrderStatus},
         payment::{
             EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider, ProviderReport,
@@ -104,7 +105,9 @@ impl Effects for Bank {
                 self.act(format!("look {id}"));
                 Ok(Vec::new())
             }
-            Effect::OpenSession(_) | Effect::Abort(_) | Effect::Capture(_) | Effect::GiveUp(_) => Ok(Vec::new()),
+            Effect::OpenSession(_) | Effect::Abort(_) | Effect::Capture(_) | Effect::Ask(_) | Effect::GiveUp(_) => {
+                Ok(Vec::new())
+            }
         }
     }
 }
@@ -112,6 +115,7 @@ impl Effects for Bank {
 fn policies() -> Policies {
     Policies {
         order: OrderPolicy::default(),
+        dispute: DisputePolicy::default(),
         payment: PaymentPolicy::default(),
         default_provider: Provider::DevFake,
         enabled_providers: vec![Provider::DevFake],
@@ -187,6 +191,7 @@ fn executor(process: &Process, clock: &Clock, bank: &Bank) -> Executor {
     Executor {
         orders: process.orders.clone(),
         payments: process.payments.clone(),
+        disputes: process.disputes.clone(),
         effects: Arc::new(bank.clone()),
         queue: process.queue.clone(),
         clock: clock.clone(),
