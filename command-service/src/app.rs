@@ -99,7 +99,7 @@ impl CommandService {
         let disputes: CommandHandler<Dispute> = handler(platform, &log, settings);
         let payments: CommandHandler<Payment> = handler(platform, &log, settings);
         let policies = Arc::new(settings.policies(platform.settings.is_development()));
-        let PaymentProviders { desk, dev_fake, tbank } = PaymentProviders::start(ProviderParts {
+        let PaymentProviders { desk, dev_fake, tbank, registry } = PaymentProviders::start(ProviderParts {
             platform,
             settings,
             db: log.db.clone(),
@@ -150,6 +150,7 @@ impl CommandService {
             desk,
             dev_fake,
             tbank,
+            registry,
             policies,
             return_urls,
             is_development,

@@ -12,6 +12,8 @@ pub enum CaseKind {
     RefundRefused,
     /// The provider's last word came and the payment is not at an end.
     NeverEnded,
+    /// The bank's registry says something else than our books.
+    BooksDiffer,
 }
 
 impl CaseKind {
@@ -21,6 +23,7 @@ impl CaseKind {
             Self::RefundAmbiguous => "REFUND_AMBIGUOUS",
             Self::RefundRefused => "REFUND_REFUSED",
             Self::NeverEnded => "NEVER_ENDED",
+            Self::BooksDiffer => "BOOKS_DIFFER",
         }
     }
 }

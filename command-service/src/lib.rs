@@ -14,6 +14,7 @@ pub mod payment_desk;
 mod payment_providers;
 pub mod process_managers;
 pub mod providers;
+pub mod registry;
 pub mod relay;
 pub mod settings;
 #[cfg(test)]

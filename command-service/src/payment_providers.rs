@@ -21,6 +21,7 @@ use crate::{
         dev_fake::{BooksWriter, DevFake, DevFakeNotification, DevFakeOptions},
         tbank::Tbank,
     },
+    registry::{Registry, RegistryTable},
     settings::WriteSideSettings,
 };
 
@@ -42,6 +43,7 @@ pub(crate) struct PaymentProviders {
     pub desk: PaymentDesk,
     pub dev_fake: Option<Arc<DevFake>>,
     pub tbank: Option<TbankDoor>,
+    pub registry: Registry,
 }
 
 /// Where T-Bank's notifications come in.
@@ -85,8 +87,15 @@ impl PaymentProviders {
         if let Some(notifications) = notifications {
             take_in_imitations(platform, inbox.clone(), notifications);
         }
+        let registry = Registry {
+            payments: parts.payments.clone(),
+            desk: desk.clone(),
+            table: RegistryTable::new(parts.db.clone()),
+            cases: cases.clone(),
+            clock: platform.clock.clone(),
+        };
         let tbank = tbank.map(|bank| open_door(&parts, inbox, cases, bank));
-        Ok(Self { desk, dev_fake, tbank })
+        Ok(Self { desk, dev_fake, tbank, registry })
     }
 }
 

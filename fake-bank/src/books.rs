@@ -48,6 +48,8 @@ pub struct Payment {
     pub refunded: i64,
     /// Every act of giving back.
     pub acts: Vec<Act>,
+    /// What the customer's bank took back, in kopecks.
+    pub chargebacks: Vec<i64>,
     /// How the customer paid.
     pub source: Source,
     /// When the page dies.

@@ -123,6 +123,7 @@ impl FakeBank {
             captured: 0,
             refunded: 0,
             acts: Vec::new(),
+            chargebacks: Vec::new(),
             source: Source::Card,
             due,
             notification_url: text(body, "NotificationURL").unwrap_or_default(),

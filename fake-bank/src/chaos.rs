@@ -34,6 +34,10 @@ impl Dice {
             return None;
         }
         let code = |code: &str| Fault::Code { code: code.to_owned(), message: "по случаю".to_owned() };
+        if self.random.random_range(0..12) == 0 {
+            let rare = ["501", "251", "1051", "3028", "8", "1018"];
+            return rare.get(self.random.random_range(0..rare.len())).map(|rare| code(rare));
+        }
         Some(match self.random.random_range(0..10) {
             0 | 1 => Fault::DropBefore,
             2 | 3 => Fault::DropAfter,

@@ -16,12 +16,17 @@ pub(crate) fn router() -> Router<FakeBank> {
     Router::new()
         .route("/control/payments", get(payments))
         .route("/control/payments/{order_ref}/{act}", post(act))
+        .route("/control/registry", get(registry))
         .route("/control/faults", post(misbehave))
         .route("/control/chaos", post(chaos))
 }
 
 async fn payments(State(bank): State<FakeBank>) -> Json<Vec<Payment>> {
     Json(bank.payments())
+}
+
+async fn registry(State(bank): State<FakeBank>) -> String {
+    bank.registry()
 }
 
 /// How an act is done.
@@ -64,6 +69,7 @@ async fn act(
         "decline" => bank.decline(&order_ref, manner.code.as_deref().unwrap_or("1005"), telling).await,
         "expire" => bank.expire(&order_ref, telling).await,
         "refund" => bank.refund_in_cabinet(&order_ref, manner.amount, telling).await,
+        "charge-back" => bank.charge_back(&order_ref, manner.amount.unwrap_or(0)).map(|()| "charged back".to_owned()),
         "redeliver" => Ok(bank.redeliver(&order_ref).await.to_string()),
         "repeat" => {
             bank.repeat_everything(&order_ref).await;

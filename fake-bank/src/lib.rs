@@ -25,6 +25,7 @@ mod control;
 mod faults;
 mod notify;
 mod page;
+mod registry;
 mod server;
 mod token;
 

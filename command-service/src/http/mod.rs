@@ -8,6 +8,7 @@ mod order_steps;
 mod orders;
 mod payments;
 mod refunds;
+mod registry;
 mod sessions;
 mod state;
 mod views;
@@ -47,4 +48,5 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(payments::sync_payment))
         .routes(routes!(refunds::refund_order))
         .routes(routes!(webhooks::take_tbank_notification))
+        .routes(routes!(registry::import_bank_registry))
 }

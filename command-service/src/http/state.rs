@@ -14,7 +14,7 @@ use sqlx::PgPool;
 use super::sessions::SessionWatch;
 use crate::{
     catalogue::Catalogue, command_handler::CommandHandler, event_log::AppendQueue, payment_desk::PaymentDesk,
-    payment_providers::TbankDoor, process_managers::Policies, providers::dev_fake::DevFake,
+    payment_providers::TbankDoor, process_managers::Policies, providers::dev_fake::DevFake, registry::Registry,
 };
 
 /// The parts of the state.
@@ -45,6 +45,8 @@ pub struct AppParts {
     pub dev_fake: Option<Arc<DevFake>>,
     /// Takes T-Bank's notifications; none where T-Bank is switched off.
     pub tbank: Option<TbankDoor>,
+    /// The bank's registries beside our books.
+    pub registry: Registry,
     /// The settings of the business.
     pub policies: Arc<Policies>,
     /// Where a customer's browser may be sent after paying: prefixes.

@@ -4,7 +4,9 @@ mod hostile;
 mod outages;
 mod races;
 mod refunds;
+mod registry;
 mod sbp;
+mod soak;
 
 use fake_bank::Telling;
 use shared::domain::order::OrderStatus;
