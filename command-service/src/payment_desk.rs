@@ -26,7 +26,7 @@ use crate::{
 
 /// How long one effect may talk to the provider: what an interactive caller bears.
 const CALL_LIMIT: Duration = Duration::from_secs(8);
-/// The rest before a provider that did not answer is asked again.
+/// The rest before a provider that did not answer is asked again, unless the settings say otherwise.
 const REST: Duration = Duration::from_secs(5);
 /// How often calling off is tried in one go; then it rests.
 const ABORTS_MAX: u32 = 5;
@@ -40,18 +40,26 @@ pub struct PaymentDesk {
     clock: Clock,
     policy: PaymentPolicy,
     cases: Option<Cases>,
+    rest: Duration,
 }
 
 impl PaymentDesk {
     /// A desk with these providers.
     pub fn new(providers: Vec<Arc<GuardedProvider>>, clock: Clock, policy: PaymentPolicy) -> Self {
-        Self { providers, clock, policy, cases: None }
+        Self { providers, clock, policy, cases: None, rest: REST }
     }
 
     /// The same desk, which writes down what a person has to look at.
     #[must_use]
     pub fn with_cases(mut self, cases: Cases) -> Self {
         self.cases = Some(cases);
+        self
+    }
+
+    /// The same desk, which rests so long before it asks again a provider that did not answer.
+    #[must_use]
+    pub fn resting(mut self, rest: Duration) -> Self {
+        self.rest = rest;
         self
     }
 
@@ -123,7 +131,7 @@ impl PaymentDesk {
             Opened::Failed { reason, code, .. } => Ok(vec![PaymentCommand::FailInit { reason, code }]),
             Opened::Unknown { init_try } => {
                 run.init_try = init_try;
-                Err(REST)
+                Err(self.rest)
             }
         }
     }
@@ -137,7 +145,7 @@ impl PaymentDesk {
             Some(Aborted::Reported(report)) => Ok(vec![self.told(report)]),
             Some(Aborted::Nothing { because }) if run.attempt < ABORTS_MAX => {
                 tracing::warn!(payment.id = %id, because, "payment not called off yet");
-                Err(REST)
+                Err(self.rest)
             }
             Some(Aborted::Nothing { because }) => Ok(vec![not_yet(because)]),
             None => Ok(vec![not_yet("the provider is switched off".to_owned())]),
@@ -148,7 +156,7 @@ impl PaymentDesk {
     async fn ask_now(&self, payment: &Payment, ctx: &CallCtx, run: &EffectRun) -> Done {
         match self.ask(payment, ctx.operation_id).await {
             Ok(told) => Ok(told.into_iter().collect()),
-            Err(_) if run.attempt < ASKS_MAX => Err(REST),
+            Err(_) if run.attempt < ASKS_MAX => Err(self.rest),
             Err(_) => Ok(Vec::new()),
         }
     }
@@ -171,7 +179,7 @@ impl PaymentDesk {
         let request = ConfirmRequest { provider_payment_id: provider_payment_id.to_owned(), amount };
         match capture(provider, ctx, &request).await {
             Captured::Reported(report) => Ok(vec![self.told(report)]),
-            Captured::Unknown => Err(REST),
+            Captured::Unknown => Err(self.rest),
             Captured::Failed { code } => {
                 tracing::warn!(payment.id = %id, code, "the held money was not given; the hold is lifted");
                 match self.abort(id, payment, ctx).await {
@@ -186,7 +194,7 @@ impl PaymentDesk {
                         error_code: code,
                         customer_retryable: true,
                     })]),
-                    Some(Aborted::Nothing { .. }) | None => Err(REST),
+                    Some(Aborted::Nothing { .. }) | None => Err(self.rest),
                 }
             }
         }

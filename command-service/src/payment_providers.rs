@@ -1,6 +1,6 @@
 //! Puts the payment providers together: adapters, guards, desk, and the ways their news comes in.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use shared::{
     domain::payment::{Payment, PaymentPolicy},
@@ -77,6 +77,7 @@ impl PaymentProviders {
         let guarded = guarded.chain(dev_fake.clone().map(|bank| guard(bank))).collect();
         let cases = Cases::new(parts.db.clone(), platform.clock.clone());
         let desk = PaymentDesk::new(guarded, platform.clock.clone(), parts.policy).with_cases(cases.clone());
+        let desk = desk.resting(Duration::from_millis(parts.settings.provider_rest_ms.into()));
         provider_health(&platform.health, desk.clone());
         let inbox = Inbox {
             payments: parts.payments.clone(),

@@ -117,6 +117,16 @@ pub struct WriteSideSettings {
     #[arg(long, env = "HOMEFOOD_PAYOUT_DELAY_HOURS", value_name = "HOMEFOOD_PAYOUT_DELAY_HOURS", default_value_t = 48)]
     pub payout_delay_hours: u32,
 
+    /// The rest before a payment provider that did not answer is asked again, in milliseconds.
+    #[arg(
+        long,
+        env = "HOMEFOOD_PROVIDER_REST_MS",
+        value_name = "HOMEFOOD_PROVIDER_REST_MS",
+        default_value_t = 5_000,
+        value_parser = clap::value_parser!(u32).range(10..=60_000)
+    )]
+    pub provider_rest_ms: u32,
+
     /// T-Bank.
     #[command(flatten)]
     pub tbank: TbankArgs,

@@ -47,7 +47,12 @@ impl TestSystem {
 
     /// Waits until process managers, projections, mirror and bank have nothing left to do.
     pub async fn come_to_rest(&self, leftovers: &Leftovers) {
-        eventually(REST_SECS, || self.restless(leftovers)).await;
+        self.come_to_rest_within(REST_SECS, leftovers).await;
+    }
+
+    /// The same for an installation that has much to do.
+    pub async fn come_to_rest_within(&self, secs: u64, leftovers: &Leftovers) {
+        eventually(secs, || self.restless(leftovers)).await;
     }
 
     async fn restless(&self, leftovers: &Leftovers) -> Result<(), String> {
