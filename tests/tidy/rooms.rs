@@ -70,6 +70,9 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("process_manager_checkpoints", &["command-service/src/process_managers/"]),
     ("subject_keys", &["shared/src/sealing.rs"]),
     ("dev_fake_payments", &["command-service/src/providers/dev_fake/"]),
+    ("provider_inbox", &["command-service/src/inbox/table.rs"]),
+    ("payment_cases", &["command-service/src/cases.rs"]),
+    ("bank_registry", &["command-service/src/registry/table.rs"]),
     // The demonstration's kitchens; there is no route that changes the catalogue.
     ("categories", &["cli/src/dev/"]),
     ("producers", &["cli/src/dev/"]),
