@@ -4,9 +4,12 @@
 mod harness;
 
 mod access;
+mod bank_acts;
 mod crashes;
 mod dead_letters;
 mod deadlines;
+mod dispute_races;
+mod disputes;
 mod duplicates;
 mod holds;
 mod instances;
