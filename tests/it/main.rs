@@ -6,6 +6,7 @@ mod harness;
 mod access;
 mod bank_acts;
 mod crashes;
+mod crowd;
 mod dead_letters;
 mod deadlines;
 mod dispute_races;

@@ -31,7 +31,7 @@ impl Projection for Disputes {
     fn keys(event: &RecordedEvent) -> Keys<DisputeId> {
         match event.aggregate_type {
             AggregateType::Dispute => smallvec![DisputeId(event.aggregate_id)],
-            AggregateType::Order | AggregateType::Payment => smallvec![],
+            AggregateType::Order | AggregateType::Payment | AggregateType::Gift => smallvec![],
         }
     }
 

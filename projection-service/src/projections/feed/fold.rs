@@ -27,7 +27,7 @@ impl Projection for Feed {
             AggregateType::Order => smallvec![OrderId(event.aggregate_id)],
             // A dispute is of its order's flow, which the order gave its name.
             AggregateType::Dispute => smallvec![OrderId(event.correlation_id)],
-            AggregateType::Payment => smallvec![],
+            AggregateType::Payment | AggregateType::Gift => smallvec![],
         }
     }
 
@@ -48,7 +48,7 @@ impl Projection for Feed {
                     row
                 }));
             }
-            DomainEvent::Payment(_) => return Ok(row),
+            DomainEvent::Payment(_) | DomainEvent::Gift(_) => return Ok(row),
         };
         match (row, order_event) {
             (None, OrderEvent::OrderCreated(created)) => Ok(Some(FeedOrder {
