@@ -37,7 +37,7 @@ pub fn check(events: &[Arc<RecordedEvent>]) {
         match event.event.as_ref().unwrap() {
             DomainEvent::Order(news) => books.order(event.position, event.aggregate_id, news),
             DomainEvent::Dispute(news) => books.dispute(event.position, DisputeId(event.aggregate_id), news),
-            DomainEvent::Payment(_) => {}
+            DomainEvent::Payment(_) | DomainEvent::Gift(_) => {}
         }
     }
     for (id, order) in &books.orders {
