@@ -4,6 +4,7 @@
 mod harness;
 
 mod access;
+mod analytics;
 mod crashes;
 mod dead_letters;
 mod deadlines;
