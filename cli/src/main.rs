@@ -4,6 +4,8 @@
 
 mod bench;
 mod dev;
+mod exit;
+mod export;
 mod migrate;
 mod openapi;
 mod token;
@@ -35,9 +37,11 @@ enum Verb {
     Token(token::TokenArgs),
     /// Print the OpenAPI document.
     Openapi,
+    /// Write the event log to a file.
+    Export(export::ExportArgs),
 }
 
-/// What the command ends with: 0 ok, 1 error, 2 usage.
+/// What the command ends with: 0 ok, 1 error, 2 usage, 5 unavailable.
 fn main() -> ExitCode {
     let cli = Cli::parse_from(arguments());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -54,13 +58,14 @@ fn main() -> ExitCode {
             Verb::Migrate(args) => migrate::run(args).await,
             Verb::Token(args) => token::run(args).await,
             Verb::Openapi => openapi::run(),
+            Verb::Export(args) => export::run(args).await,
         }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("homefood: {error:#}");
-            ExitCode::FAILURE
+            error.downcast_ref::<exit::Exit>().map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.code))
         }
     }
 }
