@@ -4,6 +4,8 @@
 
 mod bench;
 mod dev;
+mod exit;
+mod export;
 mod migrate;
 mod openapi;
 mod operate;
@@ -44,6 +46,8 @@ enum Verb {
     Projection(operate::ProjectionArgs),
     /// Dead letters: look, try, redrive, discard.
     Dlq(operate::DlqArgs),
+    /// Write the event log to a file.
+    Export(export::ExportArgs),
 }
 
 /// What the command ends with: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 unavailable, 6 partly failed.
@@ -67,13 +71,14 @@ fn main() -> ExitCode {
             Verb::Trace(args) => operate::trace(args).await,
             Verb::Projection(args) => operate::projection(args).await,
             Verb::Dlq(args) => operate::dlq(args).await,
+            Verb::Export(args) => export::run(args).await,
         }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("homefood: {error:#}");
-            error.downcast_ref::<operate::Exit>().map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.code))
+            error.downcast_ref::<exit::Exit>().map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.code))
         }
     }
 }

@@ -6,10 +6,8 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::{
-    client::{Client, Exit},
-    show,
-};
+use super::{client::Client, show};
+use crate::exit::Exit;
 
 /// How often it is asked about.
 const ASK_EVERY: Duration = Duration::from_millis(300);
