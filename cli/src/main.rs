@@ -5,8 +5,11 @@
 mod audit;
 mod bench;
 mod dev;
+mod exit;
+mod export;
 mod migrate;
 mod openapi;
+mod operate;
 mod token;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -15,9 +18,6 @@ use clap::{Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// The exit code of a command that was done and found something wrong.
-const PARTLY_FAILED: u8 = 6;
 
 /// A marketplace for home-cooked food.
 #[derive(Debug, Parser)]
@@ -41,9 +41,19 @@ enum Verb {
     Token(token::TokenArgs),
     /// Print the OpenAPI document.
     Openapi,
+    /// Events of an aggregate or of the whole log, and aggregates as they were.
+    Stream(operate::StreamArgs),
+    /// What followed from what in a business flow.
+    Trace(operate::TraceArgs),
+    /// How projections stand; rebuild, verify, heal them.
+    Projection(operate::ProjectionArgs),
+    /// Dead letters: look, try, redrive, discard.
+    Dlq(operate::DlqArgs),
+    /// Write the event log to a file.
+    Export(export::ExportArgs),
 }
 
-/// What the command ends with: 0 ok, 1 error, 2 usage, 6 if some of it is not as it should be.
+/// What the command ends with: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 unavailable, 6 partly failed.
 fn main() -> ExitCode {
     let cli = Cli::parse_from(arguments());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -61,13 +71,18 @@ fn main() -> ExitCode {
             Verb::Migrate(args) => migrate::run(args).await,
             Verb::Token(args) => token::run(args).await,
             Verb::Openapi => openapi::run(),
+            Verb::Stream(args) => operate::stream(args).await,
+            Verb::Trace(args) => operate::trace(args).await,
+            Verb::Projection(args) => operate::projection(args).await,
+            Verb::Dlq(args) => operate::dlq(args).await,
+            Verb::Export(args) => export::run(args).await,
         }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("homefood: {error:#}");
-            if error.is::<audit::Violated>() { ExitCode::from(PARTLY_FAILED) } else { ExitCode::FAILURE }
+            error.downcast_ref::<exit::Exit>().map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.code))
         }
     }
 }

@@ -4,14 +4,19 @@
 mod harness;
 
 mod access;
+mod analytics;
+mod bank_acts;
 mod crashes;
 mod crowd;
 mod dead_letters;
 mod deadlines;
+mod dispute_races;
+mod disputes;
 mod duplicates;
 mod holds;
 mod instances;
 mod live;
+mod operators;
 mod orders;
 mod outages;
 mod payment_races;
@@ -21,3 +26,4 @@ mod refunds;
 mod replay;
 mod requests;
 mod roles;
+mod tbank;

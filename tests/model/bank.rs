@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use command_service::providers::{
     CallCtx, CancelRequest, Cancelled, Capabilities, ConfirmRequest, ErrorClass, InitRequest, PaymentProvider,
-    PaymentState, ProviderError, Session,
+    PaymentState, ProviderError, RefundNames, Route, Session,
 };
 use parking_lot::Mutex;
 use shared::{
@@ -133,7 +133,7 @@ impl Bank {
         let capabilities = Capabilities {
             void: true,
             partial_refund: true,
-            idempotent_refund: true,
+            idempotent_refund: RefundNames::Recognised,
             two_stage: true,
             currencies: vec![Currency::RUB],
             amount_min_minor: 100,
@@ -272,6 +272,7 @@ impl Bank {
             amount: Some(page.amount),
             error_code: None,
             customer_retryable: true,
+            route: Route::Card,
         }
     }
 }

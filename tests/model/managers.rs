@@ -159,12 +159,11 @@ impl World {
                 }
             }
             TimerKind::DisputeResponse | TimerKind::DisputeDecision => {}
-            TimerKind::CaptureLimit | TimerKind::RefundRetry | TimerKind::AbortRetry => {
+            TimerKind::CaptureLimit | TimerKind::RefundRetry | TimerKind::AbortRetry | TimerKind::PaymentPoll => {
                 situation.payment = self.payments.get(&timer.aggregate_id).map(|held| held.state.clone());
             }
         }
-        let is_first = timer.timer_id == Uuid::new_v5(&timer.causation_id, timer.kind.as_bytes());
-        let steps = on_timer(kind, timer.aggregate_id, is_first, &situation);
+        let steps = on_timer(kind, timer.aggregate_id, round(&timer), &situation);
         let cause = Cause {
             manager: "deadlines",
             source_id: timer.timer_id,
@@ -227,14 +226,20 @@ impl World {
                     self.alarmed.extend([work.subject(self), cause.correlation_id]);
                 }
             }
-            Do::Step(Step::Arm { kind, due_at }) => self.timers.push(NewTimer {
-                timer_id: Uuid::new_v5(&cause.source_id, kind.as_str().as_bytes()),
-                kind: kind.as_str(),
-                aggregate_id: work.subject(self),
-                correlation_id: cause.correlation_id,
-                causation_id: cause.causation_id,
-                due_at,
-            }),
+            Do::Step(Step::Arm { kind, due_at }) => {
+                let timer = NewTimer {
+                    timer_id: Uuid::new_v5(&cause.source_id, kind.as_str().as_bytes()),
+                    kind: kind.as_str(),
+                    aggregate_id: work.subject(self),
+                    correlation_id: cause.correlation_id,
+                    causation_id: cause.causation_id,
+                    due_at,
+                };
+                // Arming leaves a receipt.
+                if self.armed.insert(timer.timer_id) {
+                    self.timers.push(timer);
+                }
+            }
             Do::Step(Step::Effect(effect)) => self.act(effect, &cause, work).await,
             Do::WriteDown(payment_id, command) => {
                 let command_id = self.fresh_id();
@@ -337,6 +342,13 @@ impl Work {
         let of_event = self.event.map(|at| world.log[at].aggregate_id);
         of_event.or(self.timer.as_ref().map(|timer| timer.aggregate_id)).unwrap_or_default()
     }
+}
+
+/// How often the deadline was put off, as the scheduler counts it.
+fn round(timer: &NewTimer) -> u32 {
+    let next = |id: &Uuid| Some(Uuid::new_v5(id, timer.kind.as_bytes()));
+    let rounds = std::iter::successors(next(&timer.causation_id), next).zip(0..100);
+    rounds.into_iter().find(|(id, _)| *id == timer.timer_id).map_or(100, |(_, round)| round)
 }
 
 fn cause_of(event: &RecordedEvent, manager: &'static str, may_be_repeated: bool) -> Cause {

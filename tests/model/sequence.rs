@@ -15,7 +15,7 @@ use shared::{
 use crate::{gifts, mutants::Mutant, rng::Rng, world::World};
 
 /// Rounds of coming to rest; what is still moving then moves for ever.
-const ROUNDS_MAX: usize = 60;
+const ROUNDS_MAX: usize = 500;
 const WORKS_MAX: usize = 5_000;
 
 /// What a sequence led to.

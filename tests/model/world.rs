@@ -71,6 +71,8 @@ pub struct World {
     pub alarmed: HashSet<Uuid>,
     /// What banks did and nobody has written down yet.
     pub registry: Vec<(PaymentId, shared::domain::Money, String)>,
+    /// Deadlines that were put off once, each.
+    pub armed: HashSet<Uuid>,
     receipts: HashSet<Uuid>,
     counter: u64,
 }
@@ -156,6 +158,7 @@ impl World {
             late_freezes: Vec::new(),
             alarmed: HashSet::new(),
             registry: Vec::new(),
+            armed: HashSet::new(),
             receipts: HashSet::new(),
             counter: 0,
         }

@@ -20,13 +20,10 @@ use shared::{
     },
 };
 
-/// Something is wrong with the log.
-#[derive(Debug, thiserror::Error)]
-#[error("{violations} violations of the invariants{first}")]
-pub struct Violated {
-    violations: u64,
-    first: String,
-}
+use crate::exit::Exit;
+
+/// The exit code for a log that was read and is not as it should be.
+const PARTLY_FAILED: u8 = 6;
 
 #[derive(Debug, Args)]
 pub struct AuditArgs {
@@ -110,5 +107,6 @@ fn verdict(report: &Report) -> Result<()> {
         return Ok(());
     }
     let first = report.first_offending_position.map_or_else(String::new, |at| format!(", the first at position {at}"));
-    Err(Violated { violations: report.violations, first }.into())
+    let message = format!("{} violations of the invariants{first}", report.violations);
+    Err(Exit::new(PARTLY_FAILED, message).into())
 }

@@ -6,7 +6,7 @@ mod recorded;
 mod upcasters;
 
 pub use audit::audit;
-pub use reader::{LogError, LogReader};
+pub use reader::{LogError, LogReader, StreamRange};
 pub use recorded::{Metadata, RecordedEvent, StoredEvent, slice_of};
 pub use upcasters::{upcast, upcasters};
 
@@ -15,3 +15,6 @@ pub type Position = u64;
 
 /// The Postgres channel on which every append says the new head position.
 pub const LOG_CHANNEL: &str = "homefood_log";
+
+/// Raise it when the state of an aggregate changes its shape or meaning; older snapshots are then passed over.
+pub const STATE_VERSION: i32 = 2;

@@ -19,6 +19,13 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20, "dev fake", include_str!("../../../migrations/0020_dev_fake.sql")),
     (30, "roles", include_str!("../../../migrations/0030_roles.sql")),
     (50, "disputes", include_str!("../../../migrations/0050_disputes.sql")),
+    (60, "provider inbox", include_str!("../../../migrations/0060_provider_inbox.sql")),
+    (61, "bank registry", include_str!("../../../migrations/0061_bank_registry.sql")),
+    (70, "operations", include_str!("../../../migrations/0070_operations.sql")),
+    (71, "redrive", include_str!("../../../migrations/0071_redrive.sql")),
+    (72, "generations", include_str!("../../../migrations/0072_generations.sql")),
+    (80, "order facts", include_str!("../../../migrations/0080_order_facts.sql")),
+    (81, "analyst facts", include_str!("../../../migrations/0081_analyst_facts.sql")),
 ];
 
 /// How long a caller waits for a free connection.
@@ -58,9 +65,11 @@ pub async fn connect_pool(url: &Secret, options: PoolOptions) -> Result<PgPool, 
         .await
 }
 
-/// Brings the database to the newest migration; services that start together wait for one another.
+/// Brings the database to the newest migration and the analysts' views to the newest events; services that start together wait for one another.
 pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
-    migrator().await?.run(db).await
+    migrator().await?.run(db).await?;
+    crate::analyst::install(db).await?;
+    Ok(())
 }
 
 /// The migrations this program was built with.
