@@ -71,7 +71,7 @@ fn on_order(order_id: OrderId, event: &OrderEvent, world: &World) -> Vec<Do> {
 pub fn give(world: &mut World, kopecks: i64) -> GiftId {
     let gift_id = GiftId(world.fresh_id());
     let (amount, policy) = (Money::rub(kopecks), GiftPolicy { value_min_minor: 100, ..GiftPolicy::default() });
-    let from = world.from_outside(Actor::Customer(CUSTOMER), gift_id.0);
+    let from = world.by_somebody(Actor::Customer(CUSTOMER), gift_id.0);
     let purchase = PurchaseGift {
         gift_id,
         buyer_id: CUSTOMER,
@@ -90,7 +90,7 @@ pub fn give(world: &mut World, kopecks: i64) -> GiftId {
     system::<Gift>(world, gift_id.0, gift_id.0, GiftCommand::Issue(issue));
     system::<Payment>(world, payment_id.0, gift_id.0, PaymentCommand::MarkApplied);
     let activate = ActivateGift { gift_id, code_ref: None, delivery: None };
-    let from = world.from_outside(Actor::Customer(CUSTOMER), gift_id.0);
+    let from = world.by_somebody(Actor::Customer(CUSTOMER), gift_id.0);
     world.submit::<Gift>(gift_id.0, &from, GiftCommand::Activate(Box::new(activate)));
     gift_id
 }
@@ -123,12 +123,12 @@ fn pay(world: &mut World, gift_id: GiftId, payment_id: PaymentId, amount: Money)
 }
 
 fn system<A: crate::world::Kept>(world: &mut World, id: Uuid, flow: Uuid, command: A::Action) {
-    let from = world.from_outside(Actor::system("gifts"), flow);
+    let from = world.by_somebody(Actor::system("gifts"), flow);
     world.submit::<A>(id, &from, command);
 }
 
 /// Its time is over, if it is.
 pub fn expire(world: &mut World, gift_id: Uuid) {
-    let from = world.from_outside(Actor::system("gifts"), gift_id);
+    let from = world.by_somebody(Actor::system("gifts"), gift_id);
     world.submit::<Gift>(gift_id, &from, GiftCommand::Expire);
 }

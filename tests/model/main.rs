@@ -4,7 +4,7 @@
 //! A failure prints its seed and the steps that are left after shrinking; `MODEL_SEED` and `MODEL_SEQUENCES` choose another
 //! beginning and another number.
 
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod bank;
 mod gifts;

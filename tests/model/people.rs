@@ -76,7 +76,7 @@ impl World {
             gift,
             policy: self.policies.order,
         };
-        let from = self.from_outside(customer(), order_id.0);
+        let from = self.by_somebody(customer(), order_id.0);
         self.submit::<Order>(order_id.0, &from, OrderCommand::Create(Box::new(create)));
     }
 
@@ -99,7 +99,7 @@ impl World {
             payment_deadline,
             policy: GiftPolicy::default(),
         };
-        let from = self.from_outside(Actor::system("orders"), gift_id.0);
+        let from = self.by_somebody(Actor::system("orders"), gift_id.0);
         if self.submit::<Gift>(gift_id.0, &from, GiftCommand::Reserve(request)) == Answer::No {
             return None;
         }
@@ -135,7 +135,7 @@ impl World {
             }
             _ => (admin(), refund(self, rng)),
         };
-        let from = self.from_outside(actor, id);
+        let from = self.by_somebody(actor, id);
         self.submit::<Order>(id, &from, command);
     }
 
@@ -150,11 +150,11 @@ impl World {
             OrderCommand::Dispatch { note: None },
             OrderCommand::MarkDelivered { proof_ref: None, policy },
         ] {
-            let from = self.from_outside(cook(), id);
+            let from = self.by_somebody(cook(), id);
             self.submit::<Order>(id, &from, command);
         }
         if rng.percent(50) {
-            let from = self.from_outside(customer(), id);
+            let from = self.by_somebody(customer(), id);
             self.submit::<Order>(id, &from, OrderCommand::Complete { policy });
         }
     }
@@ -176,7 +176,7 @@ impl World {
         if self.mutant == Some(Mutant::FreezeBySaga) {
             return self.open_first(id, actor, command);
         }
-        let from = self.from_outside(actor, id);
+        let from = self.by_somebody(actor, id);
         self.submit::<Order>(id, &from, OrderCommand::ClaimDispute(Box::new(command)));
     }
 
@@ -200,7 +200,7 @@ impl World {
                 policy: self.policies.dispute,
             };
             let dispute_id = frozen.dispute_id.0;
-            let from = self.from_outside(Actor::system("dispute"), id);
+            let from = self.by_somebody(Actor::system("dispute"), id);
             self.submit::<Dispute>(dispute_id, &from, DisputeCommand::Open(Box::new(request)));
             self.late_freezes.push((id, DomainEvent::Order(event)));
         }
@@ -225,7 +225,7 @@ impl World {
             5 => (customer(), DisputeCommand::Escalate { cause: None, policy }),
             _ => (admin(), DisputeCommand::Resolve(resolution(self, rng))),
         };
-        let from = self.from_outside(actor, id);
+        let from = self.by_somebody(actor, id);
         self.submit::<Dispute>(id, &from, command);
     }
 
@@ -259,7 +259,7 @@ impl World {
     }
 
     fn tell(&mut self, payment_id: PaymentId, flow: Uuid, command: PaymentCommand) {
-        let from = self.from_outside(Actor::Provider("DEV_FAKE".into()), flow);
+        let from = self.by_somebody(Actor::Provider("DEV_FAKE".into()), flow);
         let from = crate::world::From { leaves_receipt: false, ..from };
         self.submit::<Payment>(payment_id.0, &from, command);
     }
@@ -281,7 +281,7 @@ impl World {
     pub fn import(&mut self) {
         for (payment_id, amount, registry_ref) in std::mem::take(&mut self.registry) {
             let flow = self.payments.get(&payment_id.0).map(|held| held.flow).unwrap_or_default();
-            let from = self.from_outside(admin(), flow);
+            let from = self.by_somebody(admin(), flow);
             let act = BankAct { amount, registry_ref: registry_ref.clone() };
             if self.submit::<Payment>(payment_id.0, &from, PaymentCommand::RecordChargeback(act)) == Answer::No {
                 self.registry.push((payment_id, amount, registry_ref));

@@ -137,7 +137,7 @@ fn freeze_late(world: &mut World) {
     let OrderEvent::OrderPayoutFrozen(_) = &event else { return };
     let is_held = world.orders.get(&id).is_some_and(|held| held.state.payout() == shared::domain::order::Payout::Held);
     if is_held {
-        let from = world.from_outside(shared::domain::Actor::system("dispute"), id);
+        let from = world.by_somebody(shared::domain::Actor::system("dispute"), id);
         world.append::<Order>(id, &from, event);
     }
 }

@@ -125,7 +125,7 @@ impl World {
         // One try each: what retries would hide happens.
         let retry = RetrySettings { attempts_max: 1, ..RetrySettings::default() };
         // Most of the time; a breaker that is open hides what calls do.
-        let failures_to_open = if seed % 4 == 0 { 5 } else { 1_000 };
+        let failures_to_open = if seed.is_multiple_of(4) { 5 } else { 1_000 };
         let breaker = BreakerSettings { failures_to_open, ..BreakerSettings::default() };
         let settings = GuardSettings { retry, breaker };
         let guarded = GuardedProvider::new(Arc::clone(&bank) as Arc<_>, settings, clock.clone(), Arc::new(()));
@@ -245,7 +245,7 @@ impl World {
     }
 
     /// A command of a person or of the provider, named anew each time.
-    pub fn from_outside(&mut self, actor: Actor, flow: Uuid) -> From {
+    pub fn by_somebody(&mut self, actor: Actor, flow: Uuid) -> From {
         let command_id = self.fresh_id();
         From { command_id, leaves_receipt: true, flow, causation_id: command_id, actor }
     }
