@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
+mod audit;
 mod bench;
 mod dev;
 mod exit;
@@ -32,6 +33,8 @@ enum Verb {
     Dev(dev::DevArgs),
     /// Measure what the system reaches on this machine, beside what others reach on the same servers.
     Bench(bench::BenchArgs),
+    /// Judge the whole log by the invariants of the business.
+    Audit(audit::AuditArgs),
     /// Bring the database to the newest migration.
     Migrate(migrate::MigrateArgs),
     /// Make a token for development.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         match cli.verb {
             Verb::Dev(args) => dev::run(args).await,
             Verb::Bench(args) => bench::run(args).await,
+            Verb::Audit(args) => audit::run(args).await,
             Verb::Migrate(args) => migrate::run(args).await,
             Verb::Token(args) => token::run(args).await,
             Verb::Openapi => openapi::run(),
