@@ -15,6 +15,7 @@ mod duplicates;
 mod holds;
 mod instances;
 mod live;
+mod menu;
 mod orders;
 mod outages;
 mod payment_races;

@@ -70,10 +70,10 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("process_manager_checkpoints", &["command-service/src/process_managers/"]),
     ("subject_keys", &["shared/src/sealing.rs"]),
     ("dev_fake_payments", &["command-service/src/providers/dev_fake/"]),
-    // The demonstration's kitchens; there is no route that changes the catalogue.
-    ("categories", &["cli/src/dev/"]),
-    ("producers", &["cli/src/dev/"]),
-    ("dishes", &["cli/src/dev/"]),
+    // The demonstration brings its kitchens along.
+    ("categories", &["command-service/src/catalogue/", "cli/src/dev/"]),
+    ("producers", &["command-service/src/catalogue/", "cli/src/dev/"]),
+    ("dishes", &["command-service/src/catalogue/", "cli/src/dev/"]),
     ("projection_checkpoints", &["projection-service/src/engine/"]),
     // Each side its own queues: the process managers', the projections'.
     ("dead_letters", &["command-service/src/process_managers/", "projection-service/src/engine/"]),
