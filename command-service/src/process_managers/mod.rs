@@ -8,6 +8,7 @@ mod dispute;
 mod executor;
 mod fulfilment;
 mod order_payment;
+mod reconciliation;
 mod refund;
 mod runner;
 mod situations;

@@ -3,11 +3,24 @@
 use shared::web::{Meta, problem::ProblemDetails};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::{DisputeView, HistoryEntry, OrderView, PaymentView, tickets::WsTicket};
-use crate::projections::{
-    catalogue::{CategoryView, DishView, ProducerView},
-    orders::RefundRow,
+use super::{
+    DisputeView, HistoryEntry, OrderView, PaymentView,
+    projections::{Forgotten, Healed, ProjectionView},
+    tickets::WsTicket,
 };
+use crate::{
+    dead_letters::{Discarded, Letter, LetterGroup, TriedLetter},
+    history::{EventView, FieldChange, FieldOrigin, StateAt, TraceEntry},
+    operations::Operation,
+    projections::{
+        catalogue::{CategoryView, DishView, ProducerView},
+        order_facts::{DayRevenue, OrderReport, PopularDish, TopProducer},
+        orders::RefundRow,
+    },
+};
+
+/// A document of any shape.
+type Object = serde_json::Map<String, serde_json::Value>;
 
 macro_rules! answers {
     ($($(#[$doc:meta])* $name:ident: $data:ty;)*) => {$(
@@ -50,8 +63,50 @@ answers! {
     ProducerListAnswer: Vec<ProducerView>;
     /// A page of categories.
     CategoryListAnswer: Vec<CategoryView>;
+    /// Orders, added up.
+    OrderReportAnswer: OrderReport;
+    /// Kitchens by revenue.
+    TopProducersAnswer: Vec<TopProducer>;
+    /// Dishes by orders.
+    PopularDishesAnswer: Vec<PopularDish>;
+    /// Revenue by day.
+    DailyRevenueAnswer: Vec<DayRevenue>;
     /// A ticket.
     TicketAnswer: WsTicket;
+    /// A long act.
+    OperationAnswer: Operation;
+    /// The newest long acts.
+    OperationListAnswer: Vec<Operation>;
+    /// A dead letter.
+    LetterAnswer: Letter;
+    /// A page of dead letters.
+    LetterListAnswer: Vec<Letter>;
+    /// The causes of dead letters.
+    LetterGroupListAnswer: Vec<LetterGroup>;
+    /// What would become of a dead letter.
+    TriedAnswer: TriedLetter;
+    /// A dead letter is passed over.
+    DiscardedAnswer: Discarded;
+    /// A projection.
+    ProjectionAnswer: ProjectionView;
+    /// Every projection.
+    ProjectionListAnswer: Vec<ProjectionView>;
+    /// Tables that were thrown away.
+    ForgottenAnswer: Forgotten;
+    /// A row that is right now.
+    HealedAnswer: Healed;
+    /// Rows as they are stored.
+    RowsAnswer: Vec<Object>;
+    /// A page of events.
+    EventListAnswer: Vec<EventView>;
+    /// An aggregate as it was.
+    StateAnswer: StateAt;
+    /// What differs between two versions.
+    FieldChangeListAnswer: Vec<FieldChange>;
+    /// Every field and the event that set it.
+    FieldOriginListAnswer: Vec<FieldOrigin>;
+    /// A business flow.
+    TraceAnswer: Vec<TraceEntry>;
 }
 
 /// What a query that needs a signed-in caller may be refused with.
@@ -70,6 +125,54 @@ pub(super) enum QueryProblems {
     /// There is no such thing, or it is not the caller's to know of.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemDetails),
+    /// The view has not caught up with the Consistency-Token, or the database does not answer.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemDetails),
+}
+
+/// What an operator may be refused with.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) enum OperatorProblems {
+    /// A parameter or the body is malformed or out of its range.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(ProblemDetails),
+    /// No token was sent, or it is not believed.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(ProblemDetails),
+    /// The caller is no administrator.
+    #[response(status = 403, content_type = "application/problem+json")]
+    PermissionDenied(ProblemDetails),
+    /// There is no such thing.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(ProblemDetails),
+    /// The body is too large.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(ProblemDetails),
+    /// The body is not JSON.
+    #[response(status = 415, content_type = "application/problem+json")]
+    NotJson(ProblemDetails),
+    /// It is forbidden as things stand; `rule_name` says by what.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Rule(ProblemDetails),
+    /// The database does not answer.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemDetails),
+}
+
+/// What a report may be refused with.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) enum ReportProblems {
+    /// A parameter or header is malformed or out of its range.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(ProblemDetails),
+    /// No token was sent, or it is not believed.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(ProblemDetails),
+    /// Reports are for administrators, analysts and cooks.
+    #[response(status = 403, content_type = "application/problem+json")]
+    PermissionDenied(ProblemDetails),
     /// The view has not caught up with the Consistency-Token, or the database does not answer.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemDetails),

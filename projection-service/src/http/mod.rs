@@ -1,17 +1,23 @@
-//! What can be asked of the read side: GET routes, and the tickets and sockets of the live feed. The router is the
-//! table of contents.
+//! What can be asked of the read side: GET routes, the tickets and sockets of the live feed, and what operators do to the
+//! read side itself. The router is the table of contents.
 
 mod access;
+mod admin_history;
+mod analytics;
 mod catalogue;
 mod dispute_view;
 mod disputes;
+mod dlq;
 mod documents;
 mod freshness;
 mod history;
+mod operations;
+mod operators;
 mod order_view;
 mod orders;
 mod pages;
 mod payments;
+mod projections;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -39,7 +45,9 @@ pub use state::{ReadParts, ReadState};
         (name = "payments", description = "Attempts to pay"),
         (name = "disputes", description = "Disagreements about orders, as their parties see them"),
         (name = "catalogue", description = "Dishes, kitchens and categories"),
-        (name = "live", description = "What happens, as it happens")
+        (name = "analytics", description = "Sums over many orders"),
+        (name = "live", description = "What happens, as it happens"),
+        (name = "operators", description = "Dead letters, rebuilds, history: for administrators")
     )
 )]
 struct Document;
@@ -70,6 +78,43 @@ fn documented() -> OpenApiRouter<ReadState> {
         .routes(routes!(catalogue::list_producers))
         .routes(routes!(catalogue::get_producer))
         .routes(routes!(catalogue::list_categories))
-        .routes(routes!(tickets::create_ws_ticket));
+        .routes(routes!(analytics::get_order_analytics))
+        .routes(routes!(analytics::list_top_producers))
+        .routes(routes!(analytics::list_popular_dishes))
+        .routes(routes!(analytics::list_daily_revenue))
+        .routes(routes!(tickets::create_ws_ticket))
+        .routes(routes!(crate::live::stream_feed));
+    let api = api.merge(operators());
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", api).routes(routes!(crate::live::open_socket))
+}
+
+/// What administrators may ask and do. These POSTs change nothing that happened, only how the read side stands.
+fn operators() -> OpenApiRouter<ReadState> {
+    OpenApiRouter::new()
+        .routes(routes!(operations::list_operations))
+        .routes(routes!(operations::get_operation))
+        .routes(routes!(operations::cancel_operation))
+        .routes(routes!(operations::pause_operation))
+        .routes(routes!(operations::resume_operation))
+        .routes(routes!(dlq::list_dead_letters))
+        .routes(routes!(dlq::list_dead_letter_groups))
+        .routes(routes!(dlq::get_dead_letter))
+        .routes(routes!(dlq::test_dead_letter))
+        .routes(routes!(dlq::retry_dead_letter))
+        .routes(routes!(dlq::redrive_dead_letters))
+        .routes(routes!(dlq::discard_dead_letter))
+        .routes(routes!(projections::list_projections))
+        .routes(routes!(projections::get_projection))
+        .routes(routes!(projections::rebuild_projection))
+        .routes(routes!(projections::swap_projection))
+        .routes(routes!(projections::rollback_projection))
+        .routes(routes!(projections::verify_projection))
+        .routes(routes!(projections::forget_generations))
+        .routes(routes!(projections::get_projection_rows))
+        .routes(routes!(projections::heal_projection_row))
+        .routes(routes!(admin_history::list_events))
+        .routes(routes!(admin_history::replay_aggregate))
+        .routes(routes!(admin_history::diff_aggregate))
+        .routes(routes!(admin_history::explain_aggregate))
+        .routes(routes!(admin_history::trace_flow))
 }

@@ -17,7 +17,7 @@ use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 use super::row::{DisputeRow, EvidenceRow, OfferRow, OfferStatus, ProposalRow, ResolutionRow, SealedWords};
-use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, to_json};
+use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, Replay, to_json};
 
 /// The projection of disputes.
 #[derive(Debug)]
@@ -135,6 +135,7 @@ impl DisputeRow {
 
 impl ReadModel for Disputes {
     type Written = ();
+    const REPLAY: Replay = Replay::ByStream(AggregateType::Dispute);
 
     async fn load(db: &PgPool, keys: &[DisputeId]) -> Result<HashMap<DisputeId, DisputeRow>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();
