@@ -221,7 +221,7 @@ const OPEN: [&str; 5] = ["/api/v1/dishes", "/api/v1/producers", "/api/v1/categor
 async fn of_every_route_in_the_document_nobody_gets_anything_unless_it_is_open() {
     let system = TestSystem::start().await;
     let nobody = system.nobody();
-    let document = nobody.get("/openapi.json").await.expect(200).json();
+    let document: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
     let mut walked = 0;
     for (template, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys().filter(|method| *method != "parameters") {
