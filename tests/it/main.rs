@@ -16,6 +16,7 @@ mod duplicates;
 mod holds;
 mod instances;
 mod live;
+mod menu;
 mod operators;
 mod orders;
 mod outages;

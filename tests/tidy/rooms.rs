@@ -73,10 +73,10 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("provider_inbox", &["command-service/src/inbox/table.rs"]),
     ("payment_cases", &["command-service/src/cases.rs"]),
     ("bank_registry", &["command-service/src/registry/table.rs"]),
-    // The demonstration's kitchens; there is no route that changes the catalogue.
-    ("categories", &["cli/src/dev/"]),
-    ("producers", &["cli/src/dev/"]),
-    ("dishes", &["cli/src/dev/"]),
+    // The demonstration brings its kitchens along.
+    ("categories", &["command-service/src/catalogue/", "cli/src/dev/"]),
+    ("producers", &["command-service/src/catalogue/", "cli/src/dev/"]),
+    ("dishes", &["command-service/src/catalogue/", "cli/src/dev/"]),
     ("projection_checkpoints", &["projection-service/src/engine/"]),
     // Each side its own queues: the process managers', the projections'.
     (

@@ -5,6 +5,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::{
     disputes::DisputeData,
+    menu::Edited,
     views::{OrderData, PaymentData},
 };
 
@@ -29,6 +30,18 @@ pub(super) struct PaymentAnswer {
     /// The payment.
     data: PaymentData,
     /// The order's version and the consistency token.
+    meta: Meta,
+}
+
+/// An entry of the catalogue after a change.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) struct EditAnswer {
+    /// Always true.
+    success: bool,
+    /// What was edited.
+    data: Edited,
+    /// Its version.
     meta: Meta,
 }
 

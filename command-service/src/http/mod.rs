@@ -8,6 +8,7 @@ mod dispute_decisions;
 mod dispute_talk;
 mod disputes;
 mod documents;
+mod menu;
 mod order_steps;
 mod orders;
 mod payments;
@@ -54,6 +55,9 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(bank_acts::record_chargeback))
         .routes(routes!(bank_acts::record_external_refund))
         .routes(routes!(bank_acts::resolve_integrity))
+        .routes(routes!(menu::put_category))
+        .routes(routes!(menu::put_producer))
+        .routes(routes!(menu::put_dish))
         .routes(routes!(disputes::open_dispute))
         .routes(routes!(disputes::withdraw_dispute))
         .routes(routes!(dispute_talk::submit_evidence))

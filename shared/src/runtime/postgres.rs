@@ -19,6 +19,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20, "dev fake", include_str!("../../../migrations/0020_dev_fake.sql")),
     (30, "roles", include_str!("../../../migrations/0030_roles.sql")),
     (50, "disputes", include_str!("../../../migrations/0050_disputes.sql")),
+    (51, "catalogue edits", include_str!("../../../migrations/0051_catalogue_edits.sql")),
     (60, "provider inbox", include_str!("../../../migrations/0060_provider_inbox.sql")),
     (61, "bank registry", include_str!("../../../migrations/0061_bank_registry.sql")),
     (70, "operations", include_str!("../../../migrations/0070_operations.sql")),

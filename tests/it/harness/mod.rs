@@ -17,6 +17,7 @@ pub use catalogue::{other_dish, scenario_dish};
 pub use child::ServiceProcess;
 pub use client::{Answer, Client};
 pub use instance::Parts;
+pub use people::{KITCHEN, OTHER_KITCHEN};
 pub use socket::{Socket, ids};
 pub use system::TestSystem;
 pub use verbs::{complaint, id_of, return_url, wish};

@@ -26,6 +26,7 @@ impl ReadModel for Feed {
     type Written = Vec<UserEntries>;
     /// What users were told is never told again: a rebuild leaves heads and entries alone.
     const TABLES: &'static [&'static str] = &["feed_orders"];
+    // What the two of a dispute tell each other makes entries and leaves the row as it is.
     const REPLAY: Replay = Replay::ByStream(AggregateType::Order);
 
     async fn load(db: &PgPool, keys: &[OrderId]) -> Result<HashMap<OrderId, FeedOrder>, sqlx::Error> {
