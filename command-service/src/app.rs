@@ -1,30 +1,24 @@
 //! Puts the write side together.
 
-use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_nats::Client;
 use parking_lot::Mutex as SyncMutex;
 use shared::{
-    domain::{EventSourced, order::Order, payment::Payment},
+    domain::{EventSourced, dispute::Dispute, order::Order, payment::Payment},
     follow::LogFeed,
-    log::{LOG_CHANNEL, LogReader, Position},
+    log::LogReader,
     runtime::{
-        BoxError, Platform, Supervisor, Verdict,
+        Platform, Supervisor, Verdict,
         health::Readiness,
-        metrics::{Aggregate, BusinessEvent},
+        metrics::Aggregate,
         postgres::{PoolOptions, connect_pool},
     },
     sealing::Sealer,
     subjects::Names,
 };
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgListener},
-};
-use tokio::{
-    sync::{Mutex, mpsc},
-    time::Instant,
-};
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -35,6 +29,7 @@ use crate::{
     http::{AppParts, AppState, SessionWatch, router},
     inbox::Inbox,
     leader::{Candidate, Office},
+    listener,
     observers::{ProviderMetrics, dead_letters, process_commands, provider_health, relay_health},
     payment_desk::PaymentDesk,
     process_managers::{Executor, Runner},
@@ -49,8 +44,8 @@ use crate::{
 
 /// Notifications of the imitation bank that may wait.
 const NOTIFICATIONS_MAX: usize = 4_096;
-/// How often the log's head is asked for, in case a notice of it was lost.
-const HEAD_POLL: Duration = Duration::from_millis(250);
+/// The rest between two looks at how far the relay is.
+const RELAY_LOOK: Duration = Duration::from_millis(250);
 /// How often old receipts are swept, and how many at a time.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_BATCH: u32 = 1_000;
@@ -102,12 +97,14 @@ impl CommandService {
     ) -> Result<Self, StartError> {
         let log = start_log(platform, settings).await?;
         let orders: CommandHandler<Order> = handler(platform, &log, settings);
+        let disputes: CommandHandler<Dispute> = handler(platform, &log, settings);
         let payments: CommandHandler<Payment> = handler(platform, &log, settings);
         let policies = Arc::new(settings.policies());
         let (dev_fake, desk) = start_bank(platform, &log, &payments, policies.payment)?;
         let executor = Executor {
             orders: orders.clone(),
             payments: payments.clone(),
+            disputes: disputes.clone(),
             effects: Arc::new(desk.clone()),
             queue: log.queue.clone(),
             clock: platform.clock.clone(),
@@ -127,7 +124,7 @@ impl CommandService {
             async move { Ok(watch.run(feed, shutdown).await?) }
         });
         let catalogue = Catalogue::new(log.db.clone());
-        start_listener(platform, &log, catalogue.clone());
+        listener::start(platform, &log.db, &log.feed, catalogue.clone());
         let is_development = platform.settings.is_development();
         let mut return_urls = settings.return_urls.clone();
         if is_development {
@@ -137,6 +134,7 @@ impl CommandService {
             authenticator: platform.authenticator.clone(),
             orders,
             payments,
+            disputes,
             queue: log.queue.clone(),
             catalogue,
             sealer: Sealer::new(log.db.clone(), platform.settings.pii_kek().expose()),
@@ -303,7 +301,7 @@ fn start_relay(platform: &Platform, log: &Log, connections: Connections) {
                 }
                 metrics.relay_reseeds.inc_by(now.reseeds.saturating_sub(reseeds));
                 reseeds = now.reseeds;
-                tokio::time::sleep(HEAD_POLL).await;
+                tokio::time::sleep(RELAY_LOOK).await;
             }
         }
     });
@@ -327,74 +325,4 @@ fn start_sweeper(platform: &Platform, log: &Log, keep_hours: u32) {
             }
         }
     });
-}
-
-/// Hears of the events and catalogue changes of other processes, and counts events.
-fn start_listener(platform: &Platform, log: &Log, catalogue: Catalogue) {
-    let (db, feed) = (log.db.clone(), log.feed.clone());
-    let listened = feed.clone();
-    platform.supervisor.spawn("log_listener", move |shutdown| {
-        let (db, feed, catalogue) = (db.clone(), listened.clone(), catalogue.clone());
-        async move { listen(db, feed, catalogue, shutdown).await }
-    });
-    let metrics = Arc::clone(&platform.metrics);
-    platform.supervisor.spawn("event_counter", move |shutdown| {
-        let (feed, metrics) = (feed.clone(), Arc::clone(&metrics));
-        async move {
-            let mut position = feed.reader().head().await?;
-            let mut counters = HashMap::new();
-            loop {
-                let events = tokio::select! {
-                    () = shutdown.cancelled() => return Ok(()),
-                    events = feed.read_after(position, 1_024) => events?,
-                };
-                for event in &events {
-                    position = event.position;
-                    let Ok(known) = &event.event else { continue };
-                    let counter = counters.entry(known.type_name()).or_insert_with(|| {
-                        let event_type = known.type_name();
-                        let aggregate_type = known.aggregate_type().as_str();
-                        metrics.business_events.get_or_create_owned(&BusinessEvent { event_type, aggregate_type })
-                    });
-                    counter.inc();
-                }
-                metrics.head_position.set(position as i64);
-            }
-        }
-    });
-}
-
-/// What another process says of the log may be about this one's own events, which are on their way to the feed: they get
-/// this long to arrive before readers are sent to the database for them.
-const NOTICE_REST: Duration = Duration::from_millis(5);
-
-async fn listen(db: PgPool, feed: LogFeed, catalogue: Catalogue, shutdown: CancellationToken) -> Result<(), BoxError> {
-    let mut listener = PgListener::connect_with(&db).await?;
-    listener.listen_all([LOG_CHANNEL, crate::catalogue::CHANNEL]).await?;
-    // Whatever was said before this connection listened.
-    catalogue.forget();
-    let mut heard: Option<(Position, Instant)> = Some((feed.reader().head().await?, Instant::now()));
-    let mut poll = tokio::time::interval(HEAD_POLL);
-    loop {
-        let rested = heard.map_or_else(|| Instant::now() + HEAD_POLL, |(_, at)| at + NOTICE_REST);
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            () = tokio::time::sleep_until(rested), if heard.is_some() => {
-                feed.note_head(heard.take().map_or(0, |(head, _)| head));
-            }
-            _ = poll.tick() => feed.note_head(feed.reader().head().await?),
-            notice = listener.try_recv() => match notice? {
-                Some(notice) if notice.channel() == LOG_CHANNEL => {
-                    let head = notice.payload().parse().unwrap_or(0);
-                    heard = Some(heard.map_or((head, Instant::now()), |(before, at)| (before.max(head), at)));
-                }
-                Some(_) => catalogue.forget(),
-                // The connection broke, and what was said meanwhile is lost.
-                None => {
-                    catalogue.forget();
-                    feed.note_head(feed.reader().head().await?);
-                }
-            },
-        }
-    }
 }

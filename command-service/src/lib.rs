@@ -7,6 +7,7 @@ pub mod event_log;
 pub mod http;
 pub mod inbox;
 pub mod leader;
+mod listener;
 mod observers;
 pub mod payment_desk;
 pub mod process_managers;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use clap::Parser;
 use shared::{
-    domain::{order::OrderPolicy, payment::PaymentPolicy, payment::Provider},
+    domain::{dispute::DisputePolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider},
     runtime::{
         SettingsError, SharedSettings,
         settings::{Environment, Settings},
@@ -150,6 +150,7 @@ impl WriteSideSettings {
         };
         Policies {
             order,
+            dispute: DisputePolicy::default(),
             payment: PaymentPolicy::default(),
             default_provider: Provider::DevFake,
             enabled_providers: vec![Provider::DevFake],

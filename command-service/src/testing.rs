@@ -8,6 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use shared::{
     domain::{
         Actor, DishId, EventSourced, Intent, Money, OrderId, PaymentId, ProducerId, UserId,
+        dispute::Dispute,
         order::{
             CreateOrder, DeliveryType, Funds, MarkPaid, Order, OrderCommand, OrderPolicy, ProducerSnapshot,
             RequestPayment, RequestedLine,
@@ -65,6 +66,7 @@ impl TestDatabase {
 pub(crate) struct Process {
     pub orders: CommandHandler<Order>,
     pub payments: CommandHandler<Payment>,
+    pub disputes: CommandHandler<Dispute>,
     pub queue: AppendQueue,
     pub feed: LogFeed,
     pub conflicts: Counter,
@@ -98,7 +100,8 @@ impl Process {
         let db = &database.db;
         Self {
             orders: CommandHandler::new(db.clone(), queue.clone(), snapshots.clone(), 1_000, conflicts.clone()),
-            payments: CommandHandler::new(db.clone(), queue.clone(), snapshots, 1_000, conflicts.clone()),
+            payments: CommandHandler::new(db.clone(), queue.clone(), snapshots.clone(), 1_000, conflicts.clone()),
+            disputes: CommandHandler::new(db.clone(), queue.clone(), snapshots, 1_000, conflicts.clone()),
             queue,
             feed,
             conflicts,

@@ -8,7 +8,7 @@ use super::tree::{File, check, files, root, rust_files};
 const LINES_MAX: usize = 400;
 
 /// Process managers that only decide; the others in their folder run them.
-const PROCESS_MANAGERS_WITH_IO: &[&str] = &["dead_letters.rs", "executor.rs", "runner.rs", "turns.rs"];
+const PROCESS_MANAGERS_WITH_IO: &[&str] = &["dead_letters.rs", "executor.rs", "runner.rs", "situations.rs", "turns.rs"];
 
 /// What a pure room does not know: other machines, the disk, the time and chance.
 const IMPURE: &[&str] = &[

@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use shared::{
-    domain::{order::Order, payment::Payment},
+    domain::{dispute::Dispute, order::Order, payment::Payment},
     runtime::{Clock, Metrics},
     sealing::Sealer,
     web::{Authenticator, OpaqueKey},
@@ -25,6 +25,8 @@ pub struct AppParts {
     pub orders: CommandHandler<Order>,
     /// Payments.
     pub payments: CommandHandler<Payment>,
+    /// Disputes.
+    pub disputes: CommandHandler<Dispute>,
     /// The log.
     pub queue: AppendQueue,
     /// Dishes and kitchens.

@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use shared::{
     domain::{
-        Actor, DomainEvent, EventSourced, Intent, OrderId, PaymentId,
-        order::{Order, OrderEvent},
-        payment::{Payment, PaymentCommand, PaymentEvent},
+        Actor, EventSourced, Intent, PaymentId,
+        dispute::Dispute,
+        order::Order,
+        payment::{Payment, PaymentCommand},
     },
     log::RecordedEvent,
     runtime::Clock,
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     PROCESS_MANAGERS,
-    step::{Effect, Policies, Situation, Step},
+    step::{Effect, Policies, Step},
     turns::Turns,
 };
 use crate::{
@@ -91,6 +92,8 @@ pub struct Executor {
     pub orders: CommandHandler<Order>,
     /// Payments.
     pub payments: CommandHandler<Payment>,
+    /// Disputes.
+    pub disputes: CommandHandler<Dispute>,
     /// The outside.
     pub effects: Arc<dyn Effects>,
     /// The log.
@@ -136,15 +139,23 @@ impl Executor {
         while let Some(step) = left.pop() {
             match step {
                 Step::Order { order_id, command, otherwise } => {
-                    if self.ask(&self.orders, cause, &mut asked, order_id.0, command).await? == Answer::No {
+                    let asks = (order_id.0, false);
+                    if self.ask(&self.orders, cause, &mut asked, asks, command).await? == Answer::No {
                         left.extend(otherwise.into_iter().rev());
                     }
                 }
                 Step::Payment { payment_id, command, otherwise } => {
-                    if self.ask(&self.payments, cause, &mut asked, payment_id.0, command).await? == Answer::No {
+                    // If it exists after all, the log says so and it is read.
+                    let is_new = matches!(command, PaymentCommand::Initiate(_)) && !cause.may_be_repeated;
+                    let asks = (payment_id.0, is_new);
+                    if self.ask(&self.payments, cause, &mut asked, asks, command).await? == Answer::No {
                         left.extend(otherwise.into_iter().rev());
                     }
                 }
+                Step::Dispute { dispute_id, command } => {
+                    self.ask(&self.disputes, cause, &mut asked, (dispute_id.0, false), command).await?;
+                }
+                Step::Alarm { kind } => self.alarm(cause, aggregate_id, kind),
                 Step::Effect(effect) => self.act(effect, cause).await?,
                 Step::Arm { kind, due_at } => {
                     let timer_id = Uuid::new_v5(&cause.source_id, kind.as_str().as_bytes());
@@ -163,72 +174,10 @@ impl Executor {
         Ok(())
     }
 
-    /// The aggregates that the event is about, as they are now.
-    async fn situation(&self, event: &RecordedEvent) -> Result<Situation, Poison> {
-        let mut situation = self.empty_situation();
-        match &event.event {
-            Ok(DomainEvent::Order(
-                OrderEvent::OrderPaid(_)
-                | OrderEvent::OrderAccepted(_)
-                | OrderEvent::OrderCancelled(_)
-                | OrderEvent::OrderPaymentAttemptFailed(_),
-            )) => situation.order = self.load_since(&self.orders, event.aggregate_id, event.sequence).await?,
-            Ok(DomainEvent::Order(_)) => {}
-            Ok(DomainEvent::Payment(payment_event)) => {
-                situation.payment = self.load_since(&self.payments, event.aggregate_id, event.sequence).await?;
-                let is_about_money = matches!(
-                    payment_event,
-                    PaymentEvent::PaymentAuthorized(_)
-                        | PaymentEvent::PaymentSucceeded(_)
-                        | PaymentEvent::PaymentFailed(_)
-                );
-                if let (true, Some(order_id)) = (is_about_money, situation.order_of_payment()) {
-                    situation.order = self.load(&self.orders, order_id.0).await?;
-                }
-            }
-            Err(error) => return Err(Poison { manager: "process_managers", reason: error.to_string() }),
-        }
-        Ok(situation)
-    }
-
-    /// The situation of a timer about an order: the order and its active attempt.
-    pub async fn situation_of_order(&self, order_id: OrderId) -> Result<Situation, Poison> {
-        let mut situation = self.empty_situation();
-        situation.order = self.load(&self.orders, order_id.0).await?;
-        if let Some(active) = situation.order.as_ref().and_then(Order::active_payment) {
-            situation.payment = self.load(&self.payments, active.0).await?;
-        }
-        Ok(situation)
-    }
-
-    /// The situation of a timer about a payment.
-    pub async fn situation_of_payment(&self, payment_id: PaymentId) -> Result<Situation, Poison> {
-        let mut situation = self.empty_situation();
-        situation.payment = self.load(&self.payments, payment_id.0).await?;
-        Ok(situation)
-    }
-
-    fn empty_situation(&self) -> Situation {
-        Situation { now: self.clock.now(), order: None, payment: None, policies: (*self.policies).clone() }
-    }
-
-    async fn load<A: EventSourced>(&self, handler: &CommandHandler<A>, id: Uuid) -> Result<Option<A>, Poison> {
-        self.load_since(handler, id, u64::MAX).await
-    }
-
-    async fn load_since<A: EventSourced>(
-        &self,
-        handler: &CommandHandler<A>,
-        id: Uuid,
-        sequence: u64,
-    ) -> Result<Option<A>, Poison> {
-        let mut rest = REST_MIN;
-        loop {
-            match handler.load_since(id, sequence).await {
-                Ok(loaded) => return Ok(loaded.map(|loaded| loaded.aggregate)),
-                Err(error) => self.rest_or_give_up("process_managers", &error, &mut rest).await?,
-            }
-        }
+    /// Says what a person has to look at, where people and machines see it.
+    fn alarm(&self, cause: &Cause, aggregate_id: Uuid, kind: &'static str) {
+        tracing::error!(event = "alarm", kind, manager = cause.manager, aggregate.id = %aggregate_id, "look at this");
+        (self.observer)(cause.manager, "alarm");
     }
 
     /// Has a command done once, however often its cause is followed.
@@ -237,13 +186,14 @@ impl Executor {
         handler: &CommandHandler<A>,
         cause: &Cause,
         asked: &mut Vec<Uuid>,
-        aggregate_id: Uuid,
+        (aggregate_id, is_new): (Uuid, bool),
         command: A::Action,
     ) -> Result<Answer, Poison> {
         let before = asked.iter().filter(|earlier| **earlier == aggregate_id).count();
         asked.push(aggregate_id);
         let receipt = Some(OWN_FINGERPRINT);
-        self.submit(handler, cause, (command_id(cause, aggregate_id, before), receipt), aggregate_id, command).await
+        let names = (command_id(cause, aggregate_id, before), receipt);
+        self.submit(handler, cause, names, (aggregate_id, is_new), command).await
     }
 
     async fn submit<A: EventSourced>(
@@ -251,12 +201,12 @@ impl Executor {
         handler: &CommandHandler<A>,
         cause: &Cause,
         (command_id, fingerprint): (Uuid, Option<[u8; 32]>),
-        aggregate_id: Uuid,
+        (aggregate_id, is_new): (Uuid, bool),
         command: A::Action,
     ) -> Result<Answer, Poison> {
         let submission = Submission {
             aggregate_id,
-            is_new: false,
+            is_new,
             command_id,
             fingerprint,
             expected_version: None,
@@ -308,7 +258,7 @@ impl Executor {
     /// again may well bring other news.
     async fn write_down(&self, cause: &Cause, id: PaymentId, news: Vec<PaymentCommand>) -> Result<(), Poison> {
         for command in news {
-            self.submit(&self.payments, cause, (Uuid::now_v7(), None), id.0, command).await?;
+            self.submit(&self.payments, cause, (Uuid::now_v7(), None), (id.0, false), command).await?;
         }
         Ok(())
     }
@@ -339,7 +289,7 @@ impl Executor {
     }
 
     /// Rests if trying again may help.
-    async fn rest_or_give_up<E: std::fmt::Display>(
+    pub(super) async fn rest_or_give_up<E: std::fmt::Display>(
         &self,
         manager: &'static str,
         error: &CommandError<E>,

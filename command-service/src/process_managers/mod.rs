@@ -4,16 +4,18 @@
 mod cancellation;
 mod dead_letters;
 mod deadlines;
+mod dispute;
 mod executor;
 mod fulfilment;
 mod order_payment;
 mod refund;
 mod runner;
+mod situations;
 mod step;
 mod turns;
 
 use shared::{
-    domain::{DomainEvent, order::OrderEvent, payment::PaymentEvent},
+    domain::{DomainEvent, dispute::DisputeEvent, order::OrderEvent, payment::PaymentEvent},
     log::RecordedEvent,
 };
 
@@ -33,11 +35,12 @@ pub struct ProcessManager {
 }
 
 /// All of them, in the order in which they react to one event.
-pub const PROCESS_MANAGERS: [ProcessManager; 4] = [
+pub const PROCESS_MANAGERS: [ProcessManager; 5] = [
     ProcessManager { name: "order_payment", react: order_payment::react },
     ProcessManager { name: "fulfilment", react: fulfilment::react },
     ProcessManager { name: "cancellation", react: cancellation::react },
     ProcessManager { name: "refund", react: refund::react },
+    ProcessManager { name: "dispute", react: dispute::react },
 ];
 
 /// Whether anybody reacts to the event at all.
@@ -50,8 +53,11 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | OrderEvent::OrderPaid(_)
             | OrderEvent::OrderAccepted(_)
             | OrderEvent::OrderCancelled(_)
+            | OrderEvent::OrderPayoutFrozen(_)
             | OrderEvent::OrderRefundAuthorized(_) => true,
             OrderEvent::OrderEtaChanged(_)
+            | OrderEvent::OrderProducerReminded(_)
+            | OrderEvent::OrderPayoutUnfrozen(_)
             | OrderEvent::OrderPreparationStarted(_)
             | OrderEvent::OrderReady(_)
             | OrderEvent::OrderDispatched(_)
@@ -72,13 +78,28 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | PaymentEvent::PaymentUnapplied(_)
             | PaymentEvent::PaymentRefundRequested(_)
             | PaymentEvent::PaymentRefundSucceeded(_)
-            | PaymentEvent::PaymentRefundFailed(_) => true,
+            | PaymentEvent::PaymentRefundFailed(_)
+            | PaymentEvent::PaymentIntegrityResolved(_)
+            | PaymentEvent::PaymentChargebackRecorded(_)
+            | PaymentEvent::PaymentExternalRefundRecorded(_) => true,
             PaymentEvent::PaymentSessionOpened(_)
             | PaymentEvent::PaymentProcessing(_)
             | PaymentEvent::PaymentApplied(_)
             | PaymentEvent::PaymentRefundSubmitted(_)
             | PaymentEvent::PaymentRefundUnknown(_)
+            | PaymentEvent::PaymentAbortPostponed(_)
+            | PaymentEvent::PaymentIntegrityResolutionProposed(_)
             | PaymentEvent::PaymentIntegrityViolated(_) => false,
+        },
+        DomainEvent::Dispute(event) => match event {
+            DisputeEvent::DisputeResolved(_) | DisputeEvent::DisputeSlaBreached(_) => true,
+            DisputeEvent::DisputeOpened(_)
+            | DisputeEvent::DisputeEvidenceSubmitted(_)
+            | DisputeEvent::DisputeResponded(_)
+            | DisputeEvent::DisputeEscalated(_)
+            | DisputeEvent::DisputeOfferMade(_)
+            | DisputeEvent::DisputeOfferDeclined(_)
+            | DisputeEvent::DisputeResolutionProposed(_) => false,
         },
     }
 }

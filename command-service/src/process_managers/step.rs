@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use shared::domain::{
-    OrderId, PaymentId,
+    DisputeId, OrderId, PaymentId,
+    dispute::{DisputeCommand, DisputePolicy},
     order::{Order, OrderCommand, OrderPolicy},
     payment::{Payment, PaymentCommand, PaymentPolicy, Provider, Purpose},
 };
@@ -30,8 +31,20 @@ pub enum Step {
         /// What to do instead if it says no; without it, a no is an answer too.
         otherwise: Vec<Step>,
     },
+    /// Ask something of a dispute.
+    Dispute {
+        /// The dispute.
+        dispute_id: DisputeId,
+        /// What.
+        command: DisputeCommand,
+    },
     /// Do something outside.
     Effect(Effect),
+    /// Call a person.
+    Alarm {
+        /// What is wrong, for machines.
+        kind: &'static str,
+    },
     /// Start a deadline that no event starts.
     Arm {
         /// What is to happen.
@@ -52,13 +65,15 @@ pub enum Effect {
     Capture(PaymentId),
     /// Do the next refund.
     Refund(PaymentId),
+    /// Ask where it stands.
+    Ask(PaymentId),
 }
 
 impl Effect {
     /// The payment it is about.
     pub fn payment_id(self) -> PaymentId {
         match self {
-            Self::OpenSession(id) | Self::Abort(id) | Self::Capture(id) | Self::Refund(id) => id,
+            Self::OpenSession(id) | Self::Abort(id) | Self::Capture(id) | Self::Refund(id) | Self::Ask(id) => id,
         }
     }
 }
@@ -82,6 +97,8 @@ pub struct Situation {
 pub struct Policies {
     /// Durations and limits of orders.
     pub order: OrderPolicy,
+    /// Durations and limits of disputes.
+    pub dispute: DisputePolicy,
     /// Durations and limits of payments.
     pub payment: PaymentPolicy,
     /// The provider for customers who do not choose one.
@@ -106,6 +123,11 @@ impl Step {
     /// Asks an order; a no is an answer too.
     pub fn order(order_id: OrderId, command: OrderCommand) -> Self {
         Self::Order { order_id, command, otherwise: Vec::new() }
+    }
+
+    /// Asks a dispute; a no is an answer too.
+    pub fn dispute(dispute_id: DisputeId, command: DisputeCommand) -> Self {
+        Self::Dispute { dispute_id, command }
     }
 
     /// Asks a payment; a no is an answer too.

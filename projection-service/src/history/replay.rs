@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use shared::{
-    domain::{AggregateType, EventSourced, order::Order, payment::Payment},
+    domain::{AggregateType, EventSourced, dispute::Dispute, order::Order, payment::Payment},
     log::{LogError, LogReader, Position, RecordedEvent},
 };
 use utoipa::ToSchema;
@@ -83,6 +83,7 @@ pub async fn state(log: &LogReader, stream: StreamId, until: Until) -> Result<St
     let (version, mut state) = match aggregate_type {
         AggregateType::Order => replay::<Order>(log, stream, last).await?,
         AggregateType::Payment => replay::<Payment>(log, stream, last).await?,
+        AggregateType::Dispute => replay::<Dispute>(log, stream, last).await?,
     };
     strip(&mut state);
     Ok(StateAt { aggregate_type: aggregate_type.as_str().to_owned(), aggregate_id, version, state })
@@ -93,6 +94,7 @@ pub async fn fields(log: &LogReader, stream: StreamId) -> Result<Vec<FieldOrigin
     match stream.aggregate_type {
         AggregateType::Order => origins::<Order>(log, stream).await,
         AggregateType::Payment => origins::<Payment>(log, stream).await,
+        AggregateType::Dispute => origins::<Dispute>(log, stream).await,
     }
 }
 

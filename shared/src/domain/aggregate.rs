@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use super::{Actor, DecodeError, Rejection, order::OrderEvent, payment::PaymentEvent};
+use super::{Actor, DecodeError, Rejection, dispute::DisputeEvent, order::OrderEvent, payment::PaymentEvent};
 
 /// The kinds of streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,17 +12,20 @@ pub enum AggregateType {
     Order,
     /// One attempt to move money through a provider.
     Payment,
+    /// A disagreement about an order.
+    Dispute,
 }
 
 impl AggregateType {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Order, Self::Payment];
+    pub const ALL: [Self; 3] = [Self::Order, Self::Payment, Self::Dispute];
 
     /// The stable name, in the log and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Payment => "payment",
+            Self::Dispute => "dispute",
         }
     }
 
@@ -70,6 +73,8 @@ pub enum DomainEvent {
     Order(OrderEvent),
     /// Of a payment.
     Payment(PaymentEvent),
+    /// Of a dispute.
+    Dispute(DisputeEvent),
 }
 
 impl DomainEvent {
@@ -78,6 +83,7 @@ impl DomainEvent {
         match aggregate_type {
             AggregateType::Order => OrderEvent::decode(event_type, payload).map(Self::Order),
             AggregateType::Payment => PaymentEvent::decode(event_type, payload).map(Self::Payment),
+            AggregateType::Dispute => DisputeEvent::decode(event_type, payload).map(Self::Dispute),
         }
     }
 
@@ -86,6 +92,7 @@ impl DomainEvent {
         match self {
             Self::Order(_) => AggregateType::Order,
             Self::Payment(_) => AggregateType::Payment,
+            Self::Dispute(_) => AggregateType::Dispute,
         }
     }
 
@@ -94,6 +101,7 @@ impl DomainEvent {
         match self {
             Self::Order(event) => event.type_name(),
             Self::Payment(event) => event.type_name(),
+            Self::Dispute(event) => event.type_name(),
         }
     }
 
@@ -102,6 +110,7 @@ impl DomainEvent {
         match self {
             Self::Order(event) => event.schema_version(),
             Self::Payment(event) => event.schema_version(),
+            Self::Dispute(event) => event.schema_version(),
         }
     }
 }
@@ -111,6 +120,7 @@ impl Serialize for DomainEvent {
         match self {
             Self::Order(event) => event.serialize(serializer),
             Self::Payment(event) => event.serialize(serializer),
+            Self::Dispute(event) => event.serialize(serializer),
         }
     }
 }

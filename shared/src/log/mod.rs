@@ -15,4 +15,4 @@ pub type Position = u64;
 pub const LOG_CHANNEL: &str = "homefood_log";
 
 /// Raise it when the state of an aggregate changes its shape or meaning; older snapshots are then passed over.
-pub const STATE_VERSION: i32 = 1;
+pub const STATE_VERSION: i32 = 2;

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use shared::{
     domain::{
         Actor, Money, OrderId, PaymentId,
+        dispute::DisputePolicy,
         order::{OrderCommand, OrderPolicy, OrderStatus},
         payment::{
             EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider, ProviderReport,
@@ -100,7 +101,7 @@ impl Effects for Bank {
                 let (refund_id, epoch) = (next.refund_id, next.epoch);
                 Ok(vec![PaymentCommand::RecordRefundResult { refund_id, epoch, outcome: RefundOutcome::Succeeded }])
             }
-            Effect::OpenSession(_) | Effect::Abort(_) | Effect::Capture(_) => Ok(Vec::new()),
+            Effect::OpenSession(_) | Effect::Abort(_) | Effect::Capture(_) | Effect::Ask(_) => Ok(Vec::new()),
         }
     }
 }
@@ -108,6 +109,7 @@ impl Effects for Bank {
 fn policies() -> Policies {
     Policies {
         order: OrderPolicy::default(),
+        dispute: DisputePolicy::default(),
         payment: PaymentPolicy::default(),
         default_provider: Provider::DevFake,
         enabled_providers: vec![Provider::DevFake],
@@ -183,6 +185,7 @@ fn executor(process: &Process, clock: &Clock, bank: &Bank) -> Executor {
     Executor {
         orders: process.orders.clone(),
         payments: process.payments.clone(),
+        disputes: process.disputes.clone(),
         effects: Arc::new(bank.clone()),
         queue: process.queue.clone(),
         clock: clock.clone(),
