@@ -10,7 +10,7 @@ use shared::{
     },
 };
 
-use crate::{event_log::AppendQueueOptions, process_managers::Policies};
+use crate::{event_log::AppendQueueOptions, process_managers::Policies, providers::tbank::TbankArgs};
 
 /// The settings of the command-service.
 #[derive(Debug, Clone, Parser)]
@@ -116,17 +116,32 @@ pub struct WriteSideSettings {
     /// Hours from completion to the release of the cook's share.
     #[arg(long, env = "HOMEFOOD_PAYOUT_DELAY_HOURS", value_name = "HOMEFOOD_PAYOUT_DELAY_HOURS", default_value_t = 48)]
     pub payout_delay_hours: u32,
+
+    /// The rest before a payment provider that did not answer is asked again, in milliseconds.
+    #[arg(
+        long,
+        env = "HOMEFOOD_PROVIDER_REST_MS",
+        value_name = "HOMEFOOD_PROVIDER_REST_MS",
+        default_value_t = 5_000,
+        value_parser = clap::value_parser!(u32).range(10..=60_000)
+    )]
+    pub provider_rest_ms: u32,
+
+    /// T-Bank.
+    #[command(flatten)]
+    pub tbank: TbankArgs,
 }
 
 impl Settings for CommandSettings {
     fn check(&self) -> Result<(), SettingsError> {
         self.shared.check()?;
-        if self.shared.environment == Environment::Production {
-            // DEV_FAKE moves no money, and there is no other provider yet.
-            return Err(SettingsError::Wrong(
-                "HOMEFOOD_ENV is production (or unset), and there is no payment provider for production yet; set it to \
-                 development"
-                    .to_owned(),
+        let is_development = self.shared.environment == Environment::Development;
+        let tbank = self.write_side.tbank.options(&self.shared.public_url, is_development)?;
+        if tbank.is_none() && !is_development {
+            // DEV_FAKE moves no money.
+            return Err(SettingsError::missing(
+                "TBANK_TERMINAL_KEY",
+                "HOMEFOOD_ENV is production (or unset), and only T-Bank moves money there",
             ));
         }
         Ok(())
@@ -140,7 +155,7 @@ impl WriteSideSettings {
     }
 
     /// The durations and limits of the business.
-    pub fn policies(&self) -> Policies {
+    pub fn policies(&self, is_development: bool) -> Policies {
         let order = OrderPolicy {
             payment_window: TimeDelta::minutes(self.payment_window_minutes.into()),
             acceptance_window: TimeDelta::minutes(self.acceptance_window_minutes.into()),
@@ -148,12 +163,16 @@ impl WriteSideSettings {
             payout_delay: TimeDelta::hours(self.payout_delay_hours.into()),
             ..OrderPolicy::default()
         };
+        // The first is the one for customers who do not choose.
+        let tbank = self.tbank.is_on().then_some(Provider::Tbank);
+        let enabled_providers: Vec<Provider> =
+            tbank.into_iter().chain(is_development.then_some(Provider::DevFake)).collect();
         Policies {
             order,
             dispute: DisputePolicy::default(),
             payment: PaymentPolicy::default(),
-            default_provider: Provider::DevFake,
-            enabled_providers: vec![Provider::DevFake],
+            default_provider: enabled_providers.first().copied().unwrap_or(Provider::DevFake),
+            enabled_providers,
             payment_grace: TimeDelta::minutes(self.payment_grace_minutes.into()),
         }
     }

@@ -26,7 +26,10 @@ use crate::{
     jobs,
     live::{Announcer, Live},
     operations::Worker,
-    projections::{NAMES, catalogue::DishViews, feed::Feed, models, orders::Orders, payments::Payments},
+    projections::{
+        NAMES, catalogue::DishViews, disputes::Disputes, feed::Feed, models, order_facts::OrderFacts, orders::Orders,
+        payments::Payments,
+    },
     rebuild::RebuildParts,
     settings::ReadSideSettings,
 };
@@ -153,6 +156,16 @@ fn start_runners(platform: &Platform, parts: &RunnerParts, live: &Live, nats: Op
     let payments = Runner::<Payments>::new(parts.clone());
     platform.supervisor.spawn("projection payments", move |shutdown| {
         let runner = payments.clone();
+        async move { runner.run(shutdown).await }
+    });
+    let disputes = Runner::<Disputes>::new(parts.clone());
+    platform.supervisor.spawn("projection disputes", move |shutdown| {
+        let runner = disputes.clone();
+        async move { runner.run(shutdown).await }
+    });
+    let order_facts = Runner::<OrderFacts>::new(parts.clone());
+    platform.supervisor.spawn("projection order_facts", move |shutdown| {
+        let runner = order_facts.clone();
         async move { runner.run(shutdown).await }
     });
     let listener = Arc::clone(&announcer);

@@ -22,3 +22,4 @@ mod refunds;
 mod replay;
 mod requests;
 mod roles;
+mod tbank;

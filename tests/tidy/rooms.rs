@@ -46,7 +46,7 @@ const AGGREGATE_FILES: &[&str] = &[
     "words.rs",
 ];
 /// Files that only some aggregates need.
-const AGGREGATE_EXTRAS: &[&str] = &["actions.rs"];
+const AGGREGATE_EXTRAS: &[&str] = &["actions.rs", "code.rs", "purse.rs"];
 
 /// Rooms without SQL.
 const WITHOUT_SQL: &[&str] = &[
@@ -70,6 +70,9 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("process_manager_checkpoints", &["command-service/src/process_managers/"]),
     ("subject_keys", &["shared/src/sealing.rs"]),
     ("dev_fake_payments", &["command-service/src/providers/dev_fake/"]),
+    ("provider_inbox", &["command-service/src/inbox/table.rs"]),
+    ("payment_cases", &["command-service/src/cases.rs"]),
+    ("bank_registry", &["command-service/src/registry/table.rs"]),
     // The demonstration's kitchens; there is no route that changes the catalogue.
     ("categories", &["cli/src/dev/"]),
     ("producers", &["cli/src/dev/"]),
@@ -92,9 +95,14 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("projection_refusals", &["projection-service/src/rebuild/"]),
     ("orders", &["projection-service/src/projections/orders/"]),
     ("payments", &["projection-service/src/projections/payments/"]),
+    ("disputes", &["projection-service/src/projections/disputes/"]),
     ("feed_orders", &["projection-service/src/projections/feed/"]),
     ("feed_heads", &["projection-service/src/projections/feed/"]),
     ("feed_entries", &["projection-service/src/projections/feed/"]),
+    ("order_facts", &["projection-service/src/projections/order_facts/"]),
+    ("order_line_facts", &["projection-service/src/projections/order_facts/"]),
+    ("order_rollups", &["projection-service/src/projections/order_facts/"]),
+    ("dish_rollups", &["projection-service/src/projections/order_facts/"]),
     ("ws_tickets", &["projection-service/src/live/"]),
     ("dish_views", &["projection-service/src/projections/catalogue/"]),
 ];
@@ -257,7 +265,7 @@ fn nothing_inside_knows_http() {
 #[test]
 fn the_read_side_names_no_command() {
     let read_side = |file: &File| file.path.starts_with("projection-service/src/");
-    check("commands are the write side's", lines_with(&["OrderCommand", "PaymentCommand"], read_side));
+    check("commands are the write side's", lines_with(&["OrderCommand", "PaymentCommand", "GiftCommand"], read_side));
 }
 
 #[test]

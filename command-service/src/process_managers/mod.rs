@@ -8,6 +8,7 @@ mod dispute;
 mod executor;
 mod fulfilment;
 mod order_payment;
+mod reconciliation;
 mod refund;
 mod runner;
 mod situations;
@@ -91,6 +92,7 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | PaymentEvent::PaymentIntegrityResolutionProposed(_)
             | PaymentEvent::PaymentIntegrityViolated(_) => false,
         },
+        DomainEvent::Gift(_) => false,
         DomainEvent::Dispute(event) => match event {
             DisputeEvent::DisputeResolved(_) | DisputeEvent::DisputeSlaBreached(_) => true,
             DisputeEvent::DisputeOpened(_)

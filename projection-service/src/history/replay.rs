@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use shared::{
-    domain::{AggregateType, EventSourced, dispute::Dispute, order::Order, payment::Payment},
+    domain::{AggregateType, EventSourced, dispute::Dispute, gift::Gift, order::Order, payment::Payment},
     log::{LogError, LogReader, Position, RecordedEvent},
 };
 use utoipa::ToSchema;
@@ -83,6 +83,7 @@ pub async fn state(log: &LogReader, stream: StreamId, until: Until) -> Result<St
     let (version, mut state) = match aggregate_type {
         AggregateType::Order => replay::<Order>(log, stream, last).await?,
         AggregateType::Payment => replay::<Payment>(log, stream, last).await?,
+        AggregateType::Gift => replay::<Gift>(log, stream, last).await?,
         AggregateType::Dispute => replay::<Dispute>(log, stream, last).await?,
     };
     strip(&mut state);
@@ -94,6 +95,7 @@ pub async fn fields(log: &LogReader, stream: StreamId) -> Result<Vec<FieldOrigin
     match stream.aggregate_type {
         AggregateType::Order => origins::<Order>(log, stream).await,
         AggregateType::Payment => origins::<Payment>(log, stream).await,
+        AggregateType::Gift => origins::<Gift>(log, stream).await,
         AggregateType::Dispute => origins::<Dispute>(log, stream).await,
     }
 }

@@ -3,7 +3,10 @@
 
 mod access;
 mod admin_history;
+mod analytics;
 mod catalogue;
+mod dispute_view;
+mod disputes;
 mod dlq;
 mod documents;
 mod freshness;
@@ -24,6 +27,7 @@ use shared::web::openapi::describe_security;
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use dispute_view::DisputeView;
 pub use history::HistoryEntry;
 pub use order_view::OrderView;
 pub use payments::PaymentView;
@@ -39,7 +43,9 @@ pub use state::{ReadParts, ReadState};
     tags(
         (name = "orders", description = "Orders as their parties see them"),
         (name = "payments", description = "Attempts to pay"),
+        (name = "disputes", description = "Disagreements about orders, as their parties see them"),
         (name = "catalogue", description = "Dishes, kitchens and categories"),
+        (name = "analytics", description = "Sums over many orders"),
         (name = "live", description = "What happens, as it happens"),
         (name = "operators", description = "Dead letters, rebuilds, history: for administrators")
     )
@@ -65,11 +71,17 @@ fn documented() -> OpenApiRouter<ReadState> {
         .routes(routes!(orders::list_order_refunds))
         .routes(routes!(history::get_order_history))
         .routes(routes!(payments::get_payment))
+        .routes(routes!(disputes::list_disputes))
+        .routes(routes!(disputes::get_dispute))
         .routes(routes!(catalogue::list_dishes))
         .routes(routes!(catalogue::get_dish))
         .routes(routes!(catalogue::list_producers))
         .routes(routes!(catalogue::get_producer))
         .routes(routes!(catalogue::list_categories))
+        .routes(routes!(analytics::get_order_analytics))
+        .routes(routes!(analytics::list_top_producers))
+        .routes(routes!(analytics::list_popular_dishes))
+        .routes(routes!(analytics::list_daily_revenue))
         .routes(routes!(tickets::create_ws_ticket))
         .routes(routes!(crate::live::stream_feed));
     let api = api.merge(operators());

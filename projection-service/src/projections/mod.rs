@@ -8,7 +8,9 @@
 //! TRUNCATE, and its statements name them without a schema.
 
 pub mod catalogue;
+pub mod disputes;
 pub mod feed;
+pub mod order_facts;
 pub mod orders;
 pub mod payments;
 
@@ -22,15 +24,21 @@ pub fn models(failpoints: &Failpoints) -> Models {
     Models::new(vec![
         Named::<orders::Orders>::model(failpoints),
         Named::<payments::Payments>::model(failpoints),
+        Named::<disputes::Disputes>::model(failpoints),
         Named::<feed::Feed>::model(failpoints),
+        Named::<order_facts::OrderFacts>::model(failpoints),
     ])
 }
 
 /// Every projection's name.
-pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, FEED];
+pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, DISPUTES, FEED, ORDER_FACTS];
 /// The name of the orders.
 pub const ORDERS: &str = "orders";
 /// The name of the payments.
 pub const PAYMENTS: &str = "payments";
+/// The name of the disputes.
+pub const DISPUTES: &str = "disputes";
 /// The name of the feed.
 pub const FEED: &str = "feed";
+/// The name of the facts and roll-ups.
+pub const ORDER_FACTS: &str = "order_facts";

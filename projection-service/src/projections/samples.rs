@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use shared::{
     domain::{
         Actor, DishId, DomainEvent, Money, PaymentId, ProducerId, UserId,
+        dispute::DisputeEvent,
         order::{
             CancelReason, DeliveryType, Funds, OrderAccepted, OrderCancelled, OrderCreated, OrderDelivered,
             OrderDispatched, OrderEvent, OrderItem, OrderPaid, OrderPreparationStarted, OrderReady, OrderStatus,
@@ -37,6 +38,38 @@ impl Log {
         let event = event.into().0;
         let payload = serde_json::to_string(&event).unwrap();
         self.push_raw(id, &event, &payload)
+    }
+
+    /// An event of a dispute, which belongs to the flow of its order, by this actor.
+    pub(crate) fn push_dispute(
+        &mut self,
+        (id, order): (Uuid, Uuid),
+        actor: Actor,
+        event: impl Into<DisputeEvent>,
+    ) -> Arc<RecordedEvent> {
+        let event = DomainEvent::Dispute(event.into());
+        let payload = serde_json::to_string(&event).unwrap();
+        let pushed = self.push_raw(id, &event, &payload);
+        let last = self.events.last_mut().unwrap();
+        let mut recorded = RecordedEvent::clone(&pushed);
+        (recorded.actor, recorded.correlation_id) = (actor, order);
+        *last = Arc::new(recorded);
+        last.clone()
+    }
+
+    /// An event that happened when the test says.
+    pub(crate) fn push_at(
+        &mut self,
+        id: Uuid,
+        event: impl Into<DomainSample>,
+        at: DateTime<Utc>,
+    ) -> Arc<RecordedEvent> {
+        let mut event = RecordedEvent::clone(&self.push(id, event));
+        event.occurred_at = at;
+        let event = Arc::new(event);
+        self.events.pop();
+        self.events.push(event.clone());
+        event
     }
 
     pub(crate) fn push_payment(&mut self, id: Uuid, event: impl Into<PaymentEvent>) -> Arc<RecordedEvent> {

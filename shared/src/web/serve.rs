@@ -1,6 +1,6 @@
 //! Serving a router until the program ends.
 
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::{Router, ServiceExt, serve::ListenerExt};
 use http::Request;
@@ -23,7 +23,7 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
     });
     let service = Alias::new(request::finish(router, metrics));
-    axum::serve(listener, ServiceExt::<Request<axum::body::Body>>::into_make_service(service))
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+    // Whoever connects is told to the handlers: some take requests from known networks only.
+    let service = ServiceExt::<Request<axum::body::Body>>::into_make_service_with_connect_info::<SocketAddr>(service);
+    axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }

@@ -101,7 +101,13 @@ impl Effects for Bank {
                 let (refund_id, epoch) = (next.refund_id, next.epoch);
                 Ok(vec![PaymentCommand::RecordRefundResult { refund_id, epoch, outcome: RefundOutcome::Succeeded }])
             }
-            Effect::OpenSession(_) | Effect::Abort(_) | Effect::Capture(_) | Effect::Ask(_) => Ok(Vec::new()),
+            Effect::Look(_) => {
+                self.act(format!("look {id}"));
+                Ok(Vec::new())
+            }
+            Effect::OpenSession(_) | Effect::Abort(_) | Effect::Capture(_) | Effect::Ask(_) | Effect::GiveUp(_) => {
+                Ok(Vec::new())
+            }
         }
     }
 }

@@ -33,7 +33,7 @@ impl Projection for Orders {
     fn keys(event: &RecordedEvent) -> Keys<OrderId> {
         match event.aggregate_type {
             AggregateType::Order => smallvec![OrderId(event.aggregate_id)],
-            AggregateType::Payment | AggregateType::Dispute => smallvec![],
+            AggregateType::Payment | AggregateType::Dispute | AggregateType::Gift => smallvec![],
         }
     }
 

@@ -31,7 +31,7 @@ impl Projection for Payments {
     fn keys(event: &RecordedEvent) -> Keys<PaymentId> {
         match event.aggregate_type {
             AggregateType::Payment => smallvec![PaymentId(event.aggregate_id)],
-            AggregateType::Order | AggregateType::Dispute => smallvec![],
+            AggregateType::Order | AggregateType::Dispute | AggregateType::Gift => smallvec![],
         }
     }
 

@@ -48,6 +48,7 @@ pub fn check(events: &[Arc<RecordedEvent>], leftovers: &Leftovers) {
             DomainEvent::Order(news) => {
                 orders.entry(event.aggregate_id).or_default().take(event.position, news, &payments);
             }
+            DomainEvent::Gift(_) => {}
         }
     }
     for (id, payment) in &payments {
@@ -77,6 +78,8 @@ impl Payment {
             PaymentEvent::PaymentSucceeded(succeeded) => {
                 (self.came, self.taken) = (Some(succeeded.amount.minor()), true);
             }
+            // The hold was lifted: nothing was taken.
+            PaymentEvent::PaymentFailed(_) if !self.taken => self.came = None,
             PaymentEvent::PaymentUnapplied(_) => self.unapplied = true,
             PaymentEvent::PaymentRefundRequested(requested) => {
                 let refund = (requested.amount.minor(), Refund::Open);
