@@ -1,6 +1,8 @@
 //! The audit that ends every scenario: wait until nothing happens any more, then check everything that must hold.
 
 mod bank;
+mod disputes;
+mod invariants;
 mod log;
 mod mirror;
 mod money;
@@ -36,7 +38,9 @@ impl TestSystem {
         self.come_to_rest(leftovers).await;
         let events = self.events().await;
         log::check(&events, self.head().await);
+        invariants::check(&events, self.setup.clock.now(), leftovers);
         money::check(&events, leftovers);
+        disputes::check(&events);
         if !leftovers.letters {
             read_models::check(&self.db, &events).await;
         }
