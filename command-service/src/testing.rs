@@ -205,6 +205,7 @@ pub(crate) fn create(order_id: OrderId) -> OrderCommand {
         requested_for: None,
         expected_total: None,
         pii_sealed: None,
+        gift: None,
         policy: OrderPolicy::default(),
     }))
 }

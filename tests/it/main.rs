@@ -5,12 +5,14 @@ mod harness;
 
 mod access;
 mod crashes;
+mod crowd;
 mod dead_letters;
 mod deadlines;
 mod duplicates;
 mod holds;
 mod instances;
 mod live;
+mod operators;
 mod orders;
 mod outages;
 mod payment_races;

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use schemars::Schema;
 use serde_json::Value;
 use shared::{
-    domain::{AggregateType, dispute::DisputeEvent, order::OrderEvent, payment::PaymentEvent},
+    domain::{AggregateType, dispute::DisputeEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent},
     log::upcast,
 };
 
@@ -25,8 +25,10 @@ fn events() -> Vec<Released> {
         schemas.into_iter().map(move |(name, version, schema)| Released { aggregate_type, name, version, schema })
     };
     let orders = of(AggregateType::Order, OrderEvent::schemas());
+    let payments = of(AggregateType::Payment, PaymentEvent::schemas());
+    let gifts = of(AggregateType::Gift, GiftEvent::schemas());
     let disputes = of(AggregateType::Dispute, DisputeEvent::schemas());
-    orders.chain(of(AggregateType::Payment, PaymentEvent::schemas())).chain(disputes).collect()
+    orders.chain(payments).chain(gifts).chain(disputes).collect()
 }
 
 fn file(event: &str, name: &str) -> PathBuf {

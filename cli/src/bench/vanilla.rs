@@ -168,6 +168,7 @@ fn create(order_id: OrderId, customer_id: UserId, producer_id: ProducerId, cook:
         expected_total: None,
         // As long as ours, so that the events are equal.
         pii_sealed: Some("x".repeat(300)),
+        gift: None,
         policy: OrderPolicy::default(),
     }))
 }

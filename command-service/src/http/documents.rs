@@ -3,7 +3,10 @@
 use shared::web::{Meta, problem::ProblemDetails};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::views::{OrderData, PaymentData};
+use super::{
+    disputes::DisputeData,
+    views::{OrderData, PaymentData},
+};
 
 /// An order after a command.
 #[derive(ToSchema)]
@@ -26,6 +29,18 @@ pub(super) struct PaymentAnswer {
     /// The payment.
     data: PaymentData,
     /// The order's version and the consistency token.
+    meta: Meta,
+}
+
+/// A dispute after a command.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) struct DisputeAnswer {
+    /// Always true.
+    success: bool,
+    /// The dispute.
+    data: DisputeData,
+    /// Its version and the consistency token.
     meta: Meta,
 }
 

@@ -1,8 +1,12 @@
 //! The write side over HTTP. This router is the table of contents of what can be asked.
 
 mod access;
+mod bank_acts;
 mod command;
 mod dev;
+mod dispute_decisions;
+mod dispute_talk;
+mod disputes;
 mod documents;
 mod order_steps;
 mod orders;
@@ -47,6 +51,20 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(payments::pay_order))
         .routes(routes!(payments::sync_payment))
         .routes(routes!(refunds::refund_order))
+        .routes(routes!(bank_acts::record_chargeback))
+        .routes(routes!(bank_acts::record_external_refund))
+        .routes(routes!(bank_acts::resolve_integrity))
+        .routes(routes!(disputes::open_dispute))
+        .routes(routes!(disputes::withdraw_dispute))
+        .routes(routes!(dispute_talk::submit_evidence))
+        .routes(routes!(dispute_talk::respond_to_dispute))
+        .routes(routes!(dispute_talk::make_offer))
+        .routes(routes!(dispute_talk::accept_offer))
+        .routes(routes!(dispute_talk::decline_offer))
+        .routes(routes!(dispute_talk::escalate_dispute))
+        .routes(routes!(dispute_decisions::accept_claim))
+        .routes(routes!(dispute_decisions::resolve_dispute))
+        .routes(routes!(dispute_decisions::approve_resolution))
         .routes(routes!(webhooks::take_tbank_notification))
         .routes(routes!(registry::import_bank_registry))
 }

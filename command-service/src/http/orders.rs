@@ -136,6 +136,7 @@ async fn agree(state: &AppState, command: &Command<NewOrder>, order_id: OrderId)
         requested_for: wish.requested_for,
         expected_total: wish.expected_total,
         pii_sealed: Some(sealed),
+        gift: None,
         policy: state.policies.order,
     })))
 }

@@ -36,7 +36,8 @@ pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
         Ok(DomainEvent::Payment(PaymentEvent::PaymentChargebackRecorded(chargeback))) => {
             on_chargeback(PaymentId(event.aggregate_id), chargeback, situation)
         }
-        Ok(DomainEvent::Order(_) | DomainEvent::Payment(_) | DomainEvent::Dispute(_)) | Err(_) => Vec::new(),
+        Ok(DomainEvent::Order(_) | DomainEvent::Payment(_) | DomainEvent::Dispute(_) | DomainEvent::Gift(_))
+        | Err(_) => Vec::new(),
     }
 }
 

@@ -92,6 +92,7 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | PaymentEvent::PaymentIntegrityResolutionProposed(_)
             | PaymentEvent::PaymentIntegrityViolated(_) => false,
         },
+        DomainEvent::Gift(_) => false,
         DomainEvent::Dispute(event) => match event {
             DisputeEvent::DisputeResolved(_) | DisputeEvent::DisputeSlaBreached(_) => true,
             DisputeEvent::DisputeOpened(_)

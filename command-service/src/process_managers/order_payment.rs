@@ -24,7 +24,7 @@ pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
         Ok(DomainEvent::Payment(payment_event)) => {
             on_payment(event.event_id, PaymentId(event.aggregate_id), payment_event, situation)
         }
-        Ok(DomainEvent::Dispute(_)) | Err(_) => Vec::new(),
+        Ok(DomainEvent::Dispute(_) | DomainEvent::Gift(_)) | Err(_) => Vec::new(),
     }
 }
 

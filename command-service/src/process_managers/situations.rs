@@ -33,7 +33,7 @@ impl Executor {
                     situation.payment = self.load(&self.payments, held.0).await?;
                 }
             }
-            Ok(DomainEvent::Order(_) | DomainEvent::Dispute(_)) => {}
+            Ok(DomainEvent::Order(_) | DomainEvent::Dispute(_) | DomainEvent::Gift(_)) => {}
             Ok(DomainEvent::Payment(payment_event)) => {
                 situation.payment = self.load_since(&self.payments, event.aggregate_id, event.sequence).await?;
                 let is_about_money = matches!(

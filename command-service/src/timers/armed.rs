@@ -89,6 +89,7 @@ pub fn armed_by(aggregate_id: Uuid, event: &NewEvent) -> impl Iterator<Item = Ne
         DomainEvent::Order(order_event) => of_order(order_event, event.occurred_at),
         DomainEvent::Payment(payment_event) => [of_payment(payment_event, event.occurred_at), None],
         DomainEvent::Dispute(dispute_event) => [of_dispute(dispute_event), None],
+        DomainEvent::Gift(_) => [None, None],
     };
     deadlines.into_iter().flatten().map(move |(kind, due_at)| NewTimer {
         timer_id: Uuid::new_v5(&event.event_id, kind.as_str().as_bytes()),

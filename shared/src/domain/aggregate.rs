@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use super::{Actor, DecodeError, Rejection, dispute::DisputeEvent, order::OrderEvent, payment::PaymentEvent};
+use super::{
+    Actor, DecodeError, Rejection, dispute::DisputeEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent,
+};
 
 /// The kinds of streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,19 +14,22 @@ pub enum AggregateType {
     Order,
     /// One attempt to move money through a provider.
     Payment,
+    /// What one person pays for and another one spends.
+    Gift,
     /// A disagreement about an order.
     Dispute,
 }
 
 impl AggregateType {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Order, Self::Payment, Self::Dispute];
+    pub const ALL: [Self; 4] = [Self::Order, Self::Payment, Self::Gift, Self::Dispute];
 
     /// The stable name, in the log and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Payment => "payment",
+            Self::Gift => "gift",
             Self::Dispute => "dispute",
         }
     }
@@ -73,6 +78,8 @@ pub enum DomainEvent {
     Order(OrderEvent),
     /// Of a payment.
     Payment(PaymentEvent),
+    /// Of a gift.
+    Gift(GiftEvent),
     /// Of a dispute.
     Dispute(DisputeEvent),
 }
@@ -83,6 +90,7 @@ impl DomainEvent {
         match aggregate_type {
             AggregateType::Order => OrderEvent::decode(event_type, payload).map(Self::Order),
             AggregateType::Payment => PaymentEvent::decode(event_type, payload).map(Self::Payment),
+            AggregateType::Gift => GiftEvent::decode(event_type, payload).map(Self::Gift),
             AggregateType::Dispute => DisputeEvent::decode(event_type, payload).map(Self::Dispute),
         }
     }
@@ -92,6 +100,7 @@ impl DomainEvent {
         match self {
             Self::Order(_) => AggregateType::Order,
             Self::Payment(_) => AggregateType::Payment,
+            Self::Gift(_) => AggregateType::Gift,
             Self::Dispute(_) => AggregateType::Dispute,
         }
     }
@@ -101,6 +110,7 @@ impl DomainEvent {
         match self {
             Self::Order(event) => event.type_name(),
             Self::Payment(event) => event.type_name(),
+            Self::Gift(event) => event.type_name(),
             Self::Dispute(event) => event.type_name(),
         }
     }
@@ -110,6 +120,7 @@ impl DomainEvent {
         match self {
             Self::Order(event) => event.schema_version(),
             Self::Payment(event) => event.schema_version(),
+            Self::Gift(event) => event.schema_version(),
             Self::Dispute(event) => event.schema_version(),
         }
     }
@@ -120,6 +131,7 @@ impl Serialize for DomainEvent {
         match self {
             Self::Order(event) => event.serialize(serializer),
             Self::Payment(event) => event.serialize(serializer),
+            Self::Gift(event) => event.serialize(serializer),
             Self::Dispute(event) => event.serialize(serializer),
         }
     }

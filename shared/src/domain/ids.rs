@@ -55,6 +55,11 @@ impl PaymentId {
         Self(Uuid::new_v5(&order_id.0, format!("pay:{attempt_no}").as_bytes()))
     }
 
+    /// The payment of a gift's attempt `attempt_no` (1, 2, …), derived in the same way.
+    pub fn of_gift_attempt(gift_id: GiftId, attempt_no: u32) -> Self {
+        Self(Uuid::new_v5(&gift_id.0, format!("pay:{attempt_no}").as_bytes()))
+    }
+
     /// What the provider knows this payment by: 32 hex digits and the number of the Init try, 35 characters.
     pub fn provider_order_ref(self, init_try: u32) -> String {
         format!("{}-{init_try:02}", self.0.simple())
@@ -87,6 +92,11 @@ impl RefundId {
         Self(Uuid::new_v5(&order_id.0, format!("refund:{source}:{source_id}").as_bytes()))
     }
 
+    /// The refund that `cause` (a reservation, a credit, a request, the gift itself) asks of a gift.
+    pub fn of_gift(gift_id: GiftId, what: &str, cause: Uuid) -> Self {
+        Self(Uuid::new_v5(&gift_id.0, format!("refund:{what}:{cause}").as_bytes()))
+    }
+
     /// The refund that a dispute grants.
     pub fn of_dispute(dispute_id: DisputeId) -> Self {
         Self(Uuid::new_v5(&dispute_id.0, b"refund"))
@@ -95,5 +105,20 @@ impl RefundId {
     /// The refund of a payment that nothing could be bought with.
     pub fn of_unapplied(payment_id: PaymentId) -> Self {
         Self(Uuid::new_v5(&payment_id.0, b"unapplied"))
+    }
+}
+
+impl GiftId {
+    /// The reservation that an order holds on the gift: one for each order.
+    pub fn reservation_for(self, order_id: OrderId) -> Uuid {
+        Uuid::new_v5(&self.0, order_id.0.as_bytes())
+    }
+}
+
+impl OrderId {
+    /// The order that the gift's activation number `activation_no` (1, 2, …) places: another one after each try that came
+    /// to nothing, since a reservation is made once.
+    pub fn of_dish_gift(gift_id: GiftId, activation_no: u32) -> Self {
+        Self(Uuid::new_v5(&gift_id.0, format!("order:{activation_no}").as_bytes()))
     }
 }

@@ -3,6 +3,7 @@
 use shared::{
     domain::{
         AggregateType, DomainEvent, OrderId,
+        dispute::DisputeEvent,
         order::{CancelReason, OrderCancelled, OrderEvent, OrderStatus},
     },
     log::RecordedEvent,
@@ -24,12 +25,14 @@ impl Projection for Feed {
     fn keys(event: &RecordedEvent) -> Keys<OrderId> {
         match event.aggregate_type {
             AggregateType::Order => smallvec![OrderId(event.aggregate_id)],
-            AggregateType::Payment | AggregateType::Dispute => smallvec![],
+            // A dispute is of its order's flow, which the order gave its name.
+            AggregateType::Dispute => smallvec![OrderId(event.correlation_id)],
+            AggregateType::Payment | AggregateType::Gift => smallvec![],
         }
     }
 
     fn may_exist(event: &RecordedEvent) -> bool {
-        event.sequence > 1
+        event.aggregate_type != AggregateType::Order || event.sequence > 1
     }
 
     fn apply(
@@ -37,7 +40,16 @@ impl Projection for Feed {
         event: &RecordedEvent,
         domain: &DomainEvent,
     ) -> Result<Option<FeedOrder>, FoldError> {
-        let DomainEvent::Order(order_event) = domain else { return Ok(row) };
+        let order_event = match domain {
+            DomainEvent::Order(order_event) => order_event,
+            DomainEvent::Dispute(dispute_event) => {
+                return Ok(row.map(|mut row| {
+                    row.hear_dispute(event, dispute_event);
+                    row
+                }));
+            }
+            DomainEvent::Payment(_) | DomainEvent::Gift(_) => return Ok(row),
+        };
         match (row, order_event) {
             (None, OrderEvent::OrderCreated(created)) => Ok(Some(FeedOrder {
                 order_id: OrderId(event.aggregate_id),
@@ -128,6 +140,38 @@ impl FeedOrder {
                 self.tell_producer(event, Kind::PayoutReleased, "Payout", "Your share of an order was released.");
             }
             OrderEvent::OrderRated(_) => {}
+        }
+    }
+
+    /// What the two sides tell each other. That a dispute was opened or decided, the order says.
+    fn hear_dispute(&mut self, event: &RecordedEvent, dispute_event: &DisputeEvent) {
+        let kind = NotificationKind::DisputeUpdated;
+        let is_ours = |order_id: OrderId| order_id == self.order_id;
+        match dispute_event {
+            DisputeEvent::DisputeResponded(responded) if is_ours(responded.order_id) => {
+                self.tell_customer(event, kind, "The cook answered", "An administrator decides your dispute now.");
+            }
+            DisputeEvent::DisputeOfferMade(made) if is_ours(made.order_id) => {
+                let body = format!("The cook offers {} back. Accept or decline it.", made.amount);
+                self.tell_customer(event, kind, "An offer", &body);
+            }
+            DisputeEvent::DisputeOfferDeclined(declined) if is_ours(declined.order_id) => {
+                self.tell_producer(event, kind, "Offer declined", "You can make another one.");
+            }
+            DisputeEvent::DisputeEscalated(escalated) if is_ours(escalated.order_id) => {
+                let body = "An administrator decides the dispute now.";
+                self.tell_customer(event, kind, "Dispute under review", body);
+                self.tell_producer(event, kind, "Dispute under review", body);
+            }
+            DisputeEvent::DisputeOpened(_)
+            | DisputeEvent::DisputeEvidenceSubmitted(_)
+            | DisputeEvent::DisputeResponded(_)
+            | DisputeEvent::DisputeEscalated(_)
+            | DisputeEvent::DisputeOfferMade(_)
+            | DisputeEvent::DisputeOfferDeclined(_)
+            | DisputeEvent::DisputeResolutionProposed(_)
+            | DisputeEvent::DisputeSlaBreached(_)
+            | DisputeEvent::DisputeResolved(_) => {}
         }
     }
 

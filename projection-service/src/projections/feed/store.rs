@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::value::RawValue;
-use shared::domain::OrderId;
+use shared::domain::{AggregateType, OrderId};
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use super::{
     fold::Feed,
     row::{EntryKind, FeedEntry, FeedOrder, NewEntry, Recipient},
 };
-use crate::engine::{Changes, ReadModel, to_json};
+use crate::engine::{Changes, ReadModel, Replay, to_json};
 
 /// New entries of one user, in order.
 #[derive(Debug, Clone)]
@@ -24,6 +24,9 @@ pub struct UserEntries {
 
 impl ReadModel for Feed {
     type Written = Vec<UserEntries>;
+    /// What users were told is never told again: a rebuild leaves heads and entries alone.
+    const TABLES: &'static [&'static str] = &["feed_orders"];
+    const REPLAY: Replay = Replay::ByStream(AggregateType::Order);
 
     async fn load(db: &PgPool, keys: &[OrderId]) -> Result<HashMap<OrderId, FeedOrder>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();

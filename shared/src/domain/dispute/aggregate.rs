@@ -141,7 +141,7 @@ impl EventSourced for Dispute {
     fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event> {
         match event {
             DomainEvent::Dispute(event) => Some(event),
-            DomainEvent::Order(_) | DomainEvent::Payment(_) => None,
+            DomainEvent::Order(_) | DomainEvent::Payment(_) | DomainEvent::Gift(_) => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{DeliveryType, Funds, OrderCommand, OrderError, OrderEvent, OrderStatus, RefundSource, decide};
+use super::{DeliveryType, Funds, GiftUse, OrderCommand, OrderError, OrderEvent, OrderStatus, RefundSource, decide};
 use crate::domain::{
     AggregateType, DomainEvent, EventSourced, Intent, Money,
     ids::{DishId, DisputeId, PaymentId, ProducerId, RefundId, UserId},
@@ -70,6 +70,9 @@ pub struct Terms {
     pub total: Money,
     /// What is to be paid by card; a gift pays the rest of the total.
     pub amount_due: Money,
+    /// What a gift pays of it.
+    #[serde(default)]
+    pub gift: Option<GiftUse>,
     /// The platform's share of the net, in 1/10 000.
     pub commission_bps: u32,
     /// When an unpaid order is called off.
@@ -247,7 +250,7 @@ impl EventSourced for Order {
     fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event> {
         match event {
             DomainEvent::Order(event) => Some(event),
-            DomainEvent::Payment(_) | DomainEvent::Dispute(_) => None,
+            DomainEvent::Payment(_) | DomainEvent::Dispute(_) | DomainEvent::Gift(_) => None,
         }
     }
 }

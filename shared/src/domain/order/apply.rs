@@ -33,6 +33,7 @@ impl Placed {
                 portions: created.items.iter().map(portion).collect(),
                 total: created.total_price,
                 amount_due: created.amount_due,
+                gift: created.gift,
                 commission_bps: created.commission_bps,
                 payment_deadline: created.payment_deadline,
                 requested_for: created.requested_for,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{CancelReason, DeliveryType, DishRating, Fault, Funds, OrderPolicy, RefundPart, RefundSource};
+use super::{CancelReason, DeliveryType, DishRating, Fault, Funds, GiftUse, OrderPolicy, RefundPart, RefundSource};
 use crate::domain::{
     Money,
     dispute::DisputeClaim,
@@ -130,8 +130,22 @@ pub struct CreateOrder {
     pub expected_total: Option<Money>,
     /// Name, phone, address and comment, sealed with the customer's own key.
     pub pii_sealed: Option<String>,
+    /// The gift's share, reserved before the order is placed.
+    pub gift: Option<OrderGift>,
     /// The durations and limits in force.
     pub policy: OrderPolicy,
+}
+
+/// What a gift brings to an order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderGift {
+    /// The share that is reserved.
+    pub share: GiftUse,
+    /// Until when it is.
+    pub reserved_until: DateTime<Utc>,
+    /// For a dish that was given: the fee for bringing it as it was locked with the price, whatever the way. The dish's
+    /// line then bears the locked price too.
+    pub locked_delivery_fee: Option<Money>,
 }
 
 /// A kitchen at the moment of the order.

@@ -41,6 +41,8 @@ pub enum OrderError {
     LimitExceeded,
     #[error("the total is below the least amount that can be paid; add a dish")]
     AmountBelowMinimum,
+    #[error("the gift's share is not held long enough; place the order again")]
+    GiftReservationOver,
 
     #[error("only an order that waits for its payment can be paid")]
     NotPayable,
@@ -143,6 +145,7 @@ impl Rejection for OrderError {
             Self::CurrencyMismatch => "currency_mismatch",
             Self::LimitExceeded => "order_limit_exceeded",
             Self::AmountBelowMinimum => "amount_below_minimum",
+            Self::GiftReservationOver => "gift_reservation_over",
             Self::NotPayable => "order_not_payable",
             Self::PaymentDeadlinePassed => "payment_deadline_passed",
             Self::PaymentAttemptsExhausted => "payment_attempts_exhausted",

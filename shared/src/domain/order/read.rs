@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Attempt, AttemptOutcome, Claim, Order, OrderStatus, PartState, Payout, Placed, Receipt, Refund, RefundPart, Stage,
-    Terms,
+    Attempt, AttemptOutcome, Claim, CreateOrder, GiftUse, Order, OrderError, OrderStatus, PartState, Payout, Placed,
+    Receipt, Refund, RefundPart, Stage, Terms,
 };
 use crate::domain::{
     Money,
@@ -48,6 +48,11 @@ impl Order {
     /// What is to be paid by card.
     pub fn amount_due(&self) -> Option<Money> {
         self.terms().map(|terms| terms.amount_due)
+    }
+
+    /// What a gift pays of it.
+    pub fn gift(&self) -> Option<&GiftUse> {
+        self.terms().and_then(|terms| terms.gift.as_ref())
     }
 
     /// The payment of the open attempt.
@@ -150,6 +155,13 @@ impl Order {
     /// Attempts that the customer lost; the provider's outages do not count.
     pub fn payment_attempts_lost(&self) -> usize {
         super::decide::attempts_lost(self.attempts())
+    }
+}
+
+impl CreateOrder {
+    /// What the order would cost, if it may be placed now.
+    pub fn quote(&self, now: DateTime<Utc>) -> Result<Money, OrderError> {
+        super::decide::quote(self, now)
     }
 }
 

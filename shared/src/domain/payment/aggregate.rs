@@ -250,7 +250,7 @@ impl EventSourced for Payment {
     fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event> {
         match event {
             DomainEvent::Payment(event) => Some(event),
-            DomainEvent::Order(_) | DomainEvent::Dispute(_) => None,
+            DomainEvent::Order(_) | DomainEvent::Dispute(_) | DomainEvent::Gift(_) => None,
         }
     }
 }

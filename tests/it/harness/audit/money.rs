@@ -48,6 +48,7 @@ pub fn check(events: &[Arc<RecordedEvent>], leftovers: &Leftovers) {
             DomainEvent::Order(news) => {
                 orders.entry(event.aggregate_id).or_default().take(event.position, news, &payments);
             }
+            DomainEvent::Gift(_) => {}
         }
     }
     for (id, payment) in &payments {

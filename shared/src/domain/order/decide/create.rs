@@ -21,12 +21,34 @@ pub(super) fn place(request: &CreateOrder, actor: &Actor, now: DateTime<Utc>) ->
     {
         return Err(OrderError::PermissionDenied);
     }
+    let mut created = agree(request, now)?;
+    if let Some(gift) = &request.gift {
+        // A reservation that may be given up while the order still waits for money would pay with nothing.
+        if gift.reserved_until < created.payment_deadline {
+            return Err(OrderError::GiftReservationOver);
+        }
+        created.amount_due = created.total_price.sub(gift.share.amount)?;
+        if !gift.share.amount.is_positive() || created.amount_due.minor() < 0 {
+            return Err(OrderError::InvalidValue { pointer: "/gift_amount" });
+        }
+        created.gift = Some(gift.share.clone());
+    }
+    check_due(request, created.amount_due)?;
+    Ok(vec![created.into()])
+}
+
+/// What the order costs, if it may be placed: asked before a gift's share of it is reserved.
+pub(in crate::domain::order) fn quote(request: &CreateOrder, now: DateTime<Utc>) -> Result<Money, OrderError> {
+    agree(request, now).map(|created| created.total_price)
+}
+
+fn agree(request: &CreateOrder, now: DateTime<Utc>) -> Result<OrderCreated, OrderError> {
     check_form(request, now)?;
     check_kitchen(request)?;
     check_dishes(&request.lines)?;
     let created = price(request, now)?;
     check_total(request, created.total_price)?;
-    Ok(vec![created.into()])
+    Ok(created)
 }
 
 fn check_form(request: &CreateOrder, now: DateTime<Utc>) -> Result<(), OrderError> {
@@ -78,11 +100,13 @@ fn check_dishes(lines: &[RequestedLine]) -> Result<(), OrderError> {
 
 /// Freezes prices, names and commission.
 fn price(request: &CreateOrder, now: DateTime<Utc>) -> Result<OrderCreated, OrderError> {
-    let delivery_fee = delivery_fee(&request.producer, request.delivery_type);
+    let locked_fee = request.gift.as_ref().and_then(|gift| gift.locked_delivery_fee);
+    let price_source = if locked_fee.is_some() { PriceSource::GiftLock } else { PriceSource::Catalog };
+    let delivery_fee = locked_fee.unwrap_or_else(|| delivery_fee(&request.producer, request.delivery_type));
     let mut total_price = delivery_fee;
     let mut items = Vec::with_capacity(request.lines.len());
     for (line_no, line) in (1..).zip(&request.lines) {
-        let item = freeze(line_no, line)?;
+        let item = freeze(line_no, line, price_source)?;
         total_price = total_price.add(item.line_total)?;
         items.push(item);
     }
@@ -110,7 +134,7 @@ fn delivery_fee(producer: &ProducerSnapshot, delivery_type: DeliveryType) -> Mon
     }
 }
 
-fn freeze(line_no: u32, line: &RequestedLine) -> Result<OrderItem, OrderError> {
+fn freeze(line_no: u32, line: &RequestedLine, price_source: PriceSource) -> Result<OrderItem, OrderError> {
     Ok(OrderItem {
         line_no,
         dish_id: line.dish_id,
@@ -119,7 +143,7 @@ fn freeze(line_no: u32, line: &RequestedLine) -> Result<OrderItem, OrderError> {
         quantity: line.quantity,
         line_total: line.unit_price.times(line.quantity)?,
         price_version: line.price_version,
-        price_source: PriceSource::Catalog,
+        price_source,
     })
 }
 
@@ -130,8 +154,12 @@ fn check_total(request: &CreateOrder, total: Money) -> Result<(), OrderError> {
     if request.expected_total.is_some_and(|expected| expected != total) {
         return Err(OrderError::PriceChanged { current_total: total });
     }
-    // Nothing at all needs no bank; a little is more than nothing and less than a bank takes.
-    if !total.is_zero() && total.minor() < request.policy.payable_min_minor {
+    Ok(())
+}
+
+/// Nothing at all needs no bank; a little is more than nothing and less than a bank takes.
+fn check_due(request: &CreateOrder, due: Money) -> Result<(), OrderError> {
+    if !due.is_zero() && due.minor() < request.policy.payable_min_minor {
         return Err(OrderError::AmountBelowMinimum);
     }
     Ok(())

@@ -34,6 +34,7 @@ pub(super) fn request() -> CreateOrder {
         requested_for: None,
         expected_total: None,
         pii_sealed: Some("sealed".into()),
+        gift: None,
         policy: policy(),
     }
 }
@@ -151,4 +152,61 @@ fn the_total_has_one_currency_and_limits() {
     refused(|it| it.policy.total_max_minor = 25_998, "order_limit_exceeded");
     refused(|it| it.lines[0] = line(50, 9_999_999_999, 99), "order_limit_exceeded");
     refused(|it| it.policy.payable_min_minor = 26_000, "amount_below_minimum");
+}
+
+/// A gift that pays so much of the order, reserved until minute 100.
+fn gift(kopecks: i64) -> OrderGift {
+    let share = GiftUse {
+        gift_id: GiftId(Uuid::from_u128(6)),
+        reservation_id: Uuid::from_u128(7),
+        amount: Money::rub(kopecks),
+    };
+    OrderGift { share, reserved_until: minute(100), locked_delivery_fee: None }
+}
+
+#[test]
+fn a_gift_lowers_what_is_due() {
+    let (actor, now, command) = placing(|it| it.gift = Some(gift(20_000)));
+    let events = Order::default().decide(&Intent { actor, now, command }).unwrap();
+    let [OrderEvent::OrderCreated(created)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((created.total_price, created.amount_due), (Money::rub(25_999), Money::rub(5_999)));
+    assert_eq!(created.gift, Some(gift(20_000).share));
+    assert_eq!(replay(&events).gift(), Some(&gift(20_000).share));
+}
+
+#[test]
+fn a_gift_may_pay_all_or_leave_what_a_card_can_pay() {
+    assert_eq!(names(&[], placing(|it| it.gift = Some(gift(25_999)))), Ok(vec!["order_created"]));
+    assert_eq!(names(&[], placing(|it| it.gift = Some(gift(24_999)))), Ok(vec!["order_created"]));
+    refused(|it| it.gift = Some(gift(25_000)), "amount_below_minimum");
+    refused(|it| it.gift = Some(gift(26_000)), "invalid_value");
+    refused(|it| it.gift = Some(gift(0)), "invalid_value");
+    refused(|it| it.gift.insert(gift(100)).share.amount = Money::parse("1", "USD").unwrap(), "currency_mismatch");
+}
+
+#[test]
+fn a_gifts_share_has_to_be_held_as_long_as_the_order_waits() {
+    let until = |minutes| placing(move |it| it.gift.insert(gift(20_000)).reserved_until = minute(minutes));
+    assert_eq!(names(&[], until(30)), Ok(vec!["order_created"]));
+    assert_eq!(names(&[], until(29)), Err("gift_reservation_over"));
+}
+
+#[test]
+fn the_dish_of_a_gift_bears_the_locked_price_and_fee_however_it_is_handed_over() {
+    let (_, now, command) = placing(|it| {
+        it.delivery_type = DeliveryType::Pickup;
+        it.gift.insert(gift(21_999)).locked_delivery_fee = Some(Money::rub(1_000));
+    });
+    let events = Order::default().decide(&Intent { actor: system(), now, command }).unwrap();
+    let [OrderEvent::OrderCreated(created)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((created.delivery_fee, created.amount_due), (Money::rub(1_000), Money::rub(0)));
+    assert!(created.items.iter().all(|item| item.price_source == PriceSource::GiftLock));
+}
+
+#[test]
+fn an_order_is_quoted_by_the_rules_that_place_it() {
+    assert_eq!(request().quote(minute(0)), Ok(Money::rub(25_999)));
+    let mut closed = request();
+    closed.producer.open_now = false;
+    assert_eq!(closed.quote(minute(0)), Err(OrderError::ProducerClosed));
 }
