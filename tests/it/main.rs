@@ -4,10 +4,13 @@
 mod harness;
 
 mod access;
+mod bank_acts;
 mod crashes;
 mod crowd;
 mod dead_letters;
 mod deadlines;
+mod dispute_races;
+mod disputes;
 mod duplicates;
 mod holds;
 mod instances;

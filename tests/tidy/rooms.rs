@@ -99,6 +99,10 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("feed_orders", &["projection-service/src/projections/feed/"]),
     ("feed_heads", &["projection-service/src/projections/feed/"]),
     ("feed_entries", &["projection-service/src/projections/feed/"]),
+    ("order_facts", &["projection-service/src/projections/order_facts/"]),
+    ("order_line_facts", &["projection-service/src/projections/order_facts/"]),
+    ("order_rollups", &["projection-service/src/projections/order_facts/"]),
+    ("dish_rollups", &["projection-service/src/projections/order_facts/"]),
     ("ws_tickets", &["projection-service/src/live/"]),
     ("dish_views", &["projection-service/src/projections/catalogue/"]),
 ];

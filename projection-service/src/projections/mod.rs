@@ -10,6 +10,7 @@
 pub mod catalogue;
 pub mod disputes;
 pub mod feed;
+pub mod order_facts;
 pub mod orders;
 pub mod payments;
 
@@ -25,11 +26,12 @@ pub fn models(failpoints: &Failpoints) -> Models {
         Named::<payments::Payments>::model(failpoints),
         Named::<disputes::Disputes>::model(failpoints),
         Named::<feed::Feed>::model(failpoints),
+        Named::<order_facts::OrderFacts>::model(failpoints),
     ])
 }
 
 /// Every projection's name.
-pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, DISPUTES, FEED];
+pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, DISPUTES, FEED, ORDER_FACTS];
 /// The name of the orders.
 pub const ORDERS: &str = "orders";
 /// The name of the payments.
@@ -38,3 +40,5 @@ pub const PAYMENTS: &str = "payments";
 pub const DISPUTES: &str = "disputes";
 /// The name of the feed.
 pub const FEED: &str = "feed";
+/// The name of the facts and roll-ups.
+pub const ORDER_FACTS: &str = "order_facts";

@@ -24,6 +24,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (70, "operations", include_str!("../../../migrations/0070_operations.sql")),
     (71, "redrive", include_str!("../../../migrations/0071_redrive.sql")),
     (72, "generations", include_str!("../../../migrations/0072_generations.sql")),
+    (80, "order facts", include_str!("../../../migrations/0080_order_facts.sql")),
 ];
 
 /// How long a caller waits for a free connection.

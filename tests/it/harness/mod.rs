@@ -19,5 +19,5 @@ pub use client::{Answer, Client};
 pub use instance::Parts;
 pub use socket::{Socket, ids};
 pub use system::TestSystem;
-pub use verbs::{id_of, return_url, wish};
+pub use verbs::{complaint, id_of, return_url, wish};
 pub use wait::eventually;

@@ -107,6 +107,10 @@ impl TestSystem {
         self.client_of(&self.people.admin)
     }
 
+    pub fn another_admin(&self) -> Client {
+        self.client_of(&self.people.other_admin)
+    }
+
     pub fn analyst(&self) -> Client {
         self.client_of(&self.people.analyst)
     }

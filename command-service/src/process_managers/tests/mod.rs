@@ -1,6 +1,8 @@
 //! Process managers and timers on a real Postgres, killed at any point, with a provider that counts.
 
 mod deadlines;
+mod disputes;
+mod held;
 mod kills;
 mod letters;
 
@@ -15,8 +17,8 @@ use shared::{
         dispute::DisputePolicy,
         order::{OrderCommand, OrderPolicy, OrderStatus},
         payment::{
-            EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider, ProviderReport,
-            ProviderStatus, RecordProviderStatus, RefundOutcome,
+            AbortOutcome, EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider,
+            ProviderReport, ProviderStatus, RecordProviderStatus, RefundOutcome,
         },
     },
     runtime::Clock,
@@ -38,6 +40,8 @@ struct Bank {
     acts: Arc<Mutex<HashMap<String, u32>>>,
     /// Payments that it is silent about.
     silent: Arc<Mutex<Vec<PaymentId>>>,
+    /// Payments of which it holds money and neither takes nor lets go any, for so long.
+    stubborn: Arc<Mutex<Vec<PaymentId>>>,
     /// Payments at which it panics.
     poisonous: Arc<Mutex<Vec<PaymentId>>>,
 }
@@ -90,6 +94,15 @@ impl Effects for Bank {
                     payment_url: format!("http://bank/{id}"),
                     init_try: 1,
                 }])
+            }
+            Effect::Abort(_) if payment.is_aborting() && self.stubborn.lock().contains(&id) => {
+                self.act(format!("refuse {id}"));
+                let outcome = AbortOutcome::NotYet { because: "TIMEOUT".to_owned() };
+                Ok(vec![PaymentCommand::RecordAbortOutcome(outcome)])
+            }
+            Effect::Abort(_) if payment.is_aborting() && payment.authorized().is_some() => {
+                self.act(format!("void {id}"));
+                Ok(vec![PaymentCommand::RecordAbortOutcome(AbortOutcome::Voided)])
             }
             Effect::Abort(_) if payment.is_aborting() => {
                 self.act(format!("abort {id}"));

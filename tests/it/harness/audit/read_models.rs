@@ -8,6 +8,7 @@ use std::{
 use projection_service::{
     engine::Projection,
     projections::{
+        disputes::{DisputeRow, Disputes},
         feed::{Feed, Recipient},
         orders::{OrderRow, Orders},
         payments::{PaymentRow, Payments},
@@ -23,6 +24,7 @@ use uuid::Uuid;
 pub async fn check(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     check_orders(db, events).await;
     check_payments(db, events).await;
+    check_disputes(db, events).await;
     check_feed(db, events).await;
 }
 
@@ -76,6 +78,16 @@ async fn check_payments(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     for (id, doc) in stored {
         let row: PaymentRow = serde_json::from_str(&doc).unwrap();
         assert_eq!(row, folded[&id.into()], "the row of payment {id}");
+    }
+}
+
+async fn check_disputes(db: &PgPool, events: &[Arc<RecordedEvent>]) {
+    let stored: Vec<(Uuid, String)> = sqlx::query_as("SELECT id, doc::text FROM disputes").fetch_all(db).await.unwrap();
+    let folded = fold::<Disputes>(events, |_| {});
+    assert_eq!(stored.len(), folded.len(), "disputes in the read model");
+    for (id, doc) in stored {
+        let row: DisputeRow = serde_json::from_str(&doc).unwrap();
+        assert_eq!(row, folded[&id.into()], "the row of dispute {id}");
     }
 }
 
