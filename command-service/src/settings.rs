@@ -261,3 +261,51 @@ impl WriteSideSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use shared::runtime::settings::parse_from;
+
+    use super::*;
+
+    const PRODUCTION: &[&str] = &[
+        "--database-url",
+        "postgres://db/x",
+        "--nats-url",
+        "nats://n",
+        "--environment",
+        "production",
+        "--token-mac-key",
+        "0000000000000000000000000000000000000000000000000000000000000001",
+        "--pii-kek",
+        "0000000000000000000000000000000000000000000000000000000000000002",
+        "--jwt-jwks",
+        "keys.json",
+    ];
+
+    fn parse(more: &[&str]) -> Result<CommandSettings, SettingsError> {
+        let arguments =
+            std::iter::once("command-service").chain(PRODUCTION.iter().copied()).chain(more.iter().copied());
+        parse_from(arguments.map(OsString::from))
+    }
+
+    #[test]
+    fn production_needs_a_bank_that_moves_money() {
+        let refused = parse(&[]).unwrap_err().to_string();
+        assert!(refused.contains("TBANK_TERMINAL_KEY"), "{refused}");
+        let refused = parse(&["--tbank-terminal-key", "T"]).unwrap_err().to_string();
+        assert!(refused.contains("TBANK_PASSWORD"), "{refused}");
+        let plain = ["--tbank-terminal-key", "T", "--tbank-password", "hush", "--tbank-api-url", "http://bank"];
+        let refused = parse(&plain).unwrap_err().to_string();
+        assert!(refused.contains("TBANK_API_URL") && !refused.contains("hush"), "{refused}");
+    }
+
+    #[test]
+    fn in_production_the_imitation_is_no_provider() {
+        let settings = parse(&["--tbank-terminal-key", "T", "--tbank-password", "P"]).unwrap().write_side;
+        assert_eq!(settings.policies(false).enabled_providers, [Provider::Tbank]);
+        assert_eq!(settings.policies(true).enabled_providers, [Provider::Tbank, Provider::DevFake]);
+    }
+}

@@ -79,13 +79,15 @@ pub(super) async fn pay_order(
     command.require_key()?;
     let actor = command.principal.actor_for(Role::Customer)?;
     check_return_url(&state, &command.body.return_url)?;
-    let provider = command.body.provider.unwrap_or(state.policies.default_provider);
+    let default = state.policies.default_provider;
+    let provider = state.desk.choose(command.body.provider, &state.policies.enabled_providers).unwrap_or(default);
     if let Some(rest) = state.desk.closed_for(provider) {
         return while_closed(&state, &command, rest).await;
     }
     let request = OrderCommand::RequestPayment(RequestPayment {
         order_id,
-        provider: command.body.provider,
+        // Whoever steps in for the marketplace's choice is named.
+        provider: command.body.provider.or((provider != default).then_some(provider)),
         return_url: command.body.return_url.clone(),
         capture_mode: command.body.capture_mode,
         policy: state.policies.order,
