@@ -7,7 +7,7 @@ use std::sync::Arc;
 use prometheus_client::metrics::counter::Counter;
 use shared::{
     domain::EventSourced,
-    log::{LogError, LogReader, Metadata},
+    log::{LogError, LogReader, Metadata, RecordedEvent},
 };
 use sqlx::PgPool;
 use tokio::sync::MutexGuard;
@@ -25,7 +25,9 @@ pub use submission::{Answers, CommandError, Done, Handled, NoAnswer, Submission}
 
 /// How often a command is decided again after somebody was faster.
 const ATTEMPTS_MAX: u32 = 5;
-/// Events read at a time when a stream is loaded.
+/// A stream with fewer events needs no snapshot: it takes one query instead of two.
+const SHORT_STREAM: u32 = 200;
+/// Events read at a time when a long stream is loaded.
 const LOAD_PAGE: u32 = 1_000;
 
 /// Handles the commands of one kind of aggregate. Cheap to clone.
@@ -88,8 +90,8 @@ impl<A: EventSourced> CommandHandler<A> {
         entry.forget_fallen(&mut state);
         let loaded = match state.as_ref().filter(|known| known.at.sequence > 0) {
             Some(known) if known.at.sequence >= sequence => known.clone(),
-            // Everything known is durable by now: only what others appended is left to read.
-            Some(known) => self.read_on(id, known.clone()).await?,
+            // Everything known is durable by now: only what others appended may be missing.
+            Some(known) => self.catch_up(id, known.clone()).await?,
             None => self.read(id, Uuid::nil()).await?,
         };
         if loaded.at.sequence == 0 {
@@ -124,8 +126,10 @@ impl<A: EventSourced> CommandHandler<A> {
                 }
                 // Only what the log says now may be refused; memory can be behind, or ahead of what will be durable.
                 _ if !is_fresh => {
-                    entry.landed().await;
-                    *state = None;
+                    if let Err(error) = self.refresh(&entry, &mut state, submission, false).await {
+                        return Step::Finished(Err(error));
+                    }
+                    is_fresh = true;
                 }
                 decision => {
                     let loaded = loaded.clone();
@@ -136,7 +140,7 @@ impl<A: EventSourced> CommandHandler<A> {
         }
     }
 
-    /// Reads the aggregate anew once everything under way is decided.
+    /// The newest durable state, once everything under way is decided.
     async fn refresh(
         &self,
         entry: &Entry<A>,
@@ -147,31 +151,49 @@ impl<A: EventSourced> CommandHandler<A> {
         entry.landed().await;
         entry.forget_fallen(state);
         let (id, correlation_id) = (submission.aggregate_id, submission.correlation_id);
-        *state = Some(if is_new { nothing(correlation_id) } else { self.read(id, correlation_id).await? });
+        *state = Some(match state.take() {
+            Some(known) => self.catch_up(id, known).await?,
+            None if is_new => nothing(correlation_id),
+            None => self.read(id, correlation_id).await?,
+        });
         Ok(())
     }
 
     async fn read(&self, id: Uuid, correlation_id: Uuid) -> Result<Loaded<A>, CommandError<A::Error>> {
+        let mut loaded = nothing(correlation_id);
+        let as_of = self.queue.horizon().through();
+        let events = self.reader.stream(A::AGGREGATE_TYPE, id, 0, SHORT_STREAM).await?;
+        if events.len() < SHORT_STREAM as usize && events.first().is_none_or(|event| event.sequence == 1) {
+            loaded.as_of = as_of;
+            advance(&mut loaded, events)?;
+            return Ok(loaded);
+        }
         let snapshot = self.snapshots.find(A::AGGREGATE_TYPE, id).await?;
-        self.read_on(id, snapshot.unwrap_or_else(|| nothing(correlation_id))).await
+        self.read_on(id, snapshot.unwrap_or(loaded)).await
+    }
+
+    /// Makes sure that a durable state is the newest one.
+    async fn catch_up(&self, id: Uuid, mut loaded: Loaded<A>) -> Result<Loaded<A>, CommandError<A::Error>> {
+        let horizon = self.queue.horizon();
+        horizon.look().await?;
+        match horizon.newest(id, loaded.at, loaded.as_of) {
+            Some(as_of) => {
+                loaded.as_of = as_of;
+                Ok(loaded)
+            }
+            None => self.read_on(id, loaded).await,
+        }
     }
 
     /// Adds what the log holds beyond a durable state.
     async fn read_on(&self, id: Uuid, mut loaded: Loaded<A>) -> Result<Loaded<A>, CommandError<A::Error>> {
+        let as_of = self.queue.horizon().through();
         loop {
             let events = self.reader.stream(A::AGGREGATE_TYPE, id, loaded.at.sequence, LOAD_PAGE).await?;
             let is_last = events.len() < LOAD_PAGE as usize;
-            for event in events {
-                loaded.at = Expected { sequence: event.sequence, event_id: Some(event.event_id) };
-                loaded.correlation_id = event.correlation_id;
-                let known = event.event.as_ref().ok().and_then(A::from_domain_event).cloned();
-                loaded.aggregate.apply(known.ok_or_else(|| LogError::Unreadable {
-                    position: event.position,
-                    what: "event",
-                    value: event.event_type.to_string(),
-                })?);
-            }
+            advance(&mut loaded, events)?;
             if is_last {
+                loaded.as_of = loaded.as_of.max(as_of);
                 return Ok(loaded);
             }
         }
@@ -236,6 +258,7 @@ impl<A: EventSourced> CommandHandler<A> {
                     sequence: after.at.sequence,
                     position: appended.position,
                     correlation_id,
+                    is_news: true,
                 })))
             }
             Ok(AppendOutcome::ReceiptFound(receipt)) => Step::Finished(Ok(Handled::Replayed(receipt))),
@@ -295,7 +318,7 @@ impl<A: EventSourced> CommandHandler<A> {
         }
         let position = match position {
             Some(position) => Ok(position),
-            None => self.reader.head().await,
+            None => self.queue.horizon().look().await,
         };
         Step::Finished(position.map_err(CommandError::from).map(|position| {
             Handled::Done(Done {
@@ -303,13 +326,28 @@ impl<A: EventSourced> CommandHandler<A> {
                 sequence: loaded.at.sequence,
                 position,
                 correlation_id: loaded.correlation_id,
+                is_news: false,
             })
         }))
     }
 }
 
 fn nothing<A: EventSourced>(correlation_id: Uuid) -> Loaded<A> {
-    Loaded { aggregate: A::default(), at: Expected { sequence: 0, event_id: None }, correlation_id }
+    Loaded { aggregate: A::default(), at: Expected { sequence: 0, event_id: None }, correlation_id, as_of: 0 }
+}
+
+fn advance<A: EventSourced>(loaded: &mut Loaded<A>, events: Vec<RecordedEvent>) -> Result<(), LogError> {
+    for event in events {
+        loaded.at = Expected { sequence: event.sequence, event_id: Some(event.event_id) };
+        loaded.correlation_id = event.correlation_id;
+        let known = event.event.as_ref().ok().and_then(A::from_domain_event).cloned();
+        loaded.aggregate.apply(known.ok_or_else(|| LogError::Unreadable {
+            position: event.position,
+            what: "event",
+            value: event.event_type.to_string(),
+        })?);
+    }
+    Ok(())
 }
 
 fn new_event<A: EventSourced>(

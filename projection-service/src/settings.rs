@@ -49,6 +49,16 @@ pub struct ReadSideSettings {
     )]
     pub projection_batch: u32,
 
+    /// How long under load, in milliseconds, a small batch waits for more; no query waits for it.
+    #[arg(
+        long,
+        env = "HOMEFOOD_PROJECTION_GATHER_MS",
+        value_name = "HOMEFOOD_PROJECTION_GATHER_MS",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u64).range(0..=1_000)
+    )]
+    pub projection_gather_ms: u64,
+
     /// Rows of each projection kept in memory by whoever folds it.
     #[arg(long, env = "HOMEFOOD_PROJECTION_ROWS", value_name = "HOMEFOOD_PROJECTION_ROWS", default_value_t = 100_000)]
     pub projection_rows: usize,
@@ -136,6 +146,7 @@ impl ReadSideSettings {
         let lease = Duration::from_millis(self.projection_lease_ms);
         EngineSettings {
             batch_max: self.projection_batch as usize,
+            gather: Duration::from_millis(self.projection_gather_ms),
             rows_max: self.projection_rows,
             lease,
             standby_poll: (lease / 4).min(Duration::from_secs(1)),

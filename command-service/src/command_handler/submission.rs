@@ -78,6 +78,8 @@ pub struct Done<A> {
     pub position: Position,
     /// The business flow.
     pub correlation_id: Uuid,
+    /// Whether the command made something happen; if not, the work had been done before.
+    pub is_news: bool,
 }
 
 /// Why a command was not done. Nothing was changed, except where `OutcomeUnknown` says that nobody knows.

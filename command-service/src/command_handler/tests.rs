@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use shared::domain::{
     Actor, OrderId,
-    order::{Order, OrderError},
+    order::{Order, OrderCommand, OrderError},
 };
 
 use super::*;
@@ -35,6 +35,19 @@ async fn a_state_is_loaded_as_it_is_now_whoever_appended() {
     assert!(loaded.aggregate.active_payment().is_some());
     // What was in memory is enough for who needs no more.
     assert_eq!(there.orders.load_since(order_id.0, 2).await.unwrap().unwrap(), loaded);
+}
+
+#[tokio::test]
+async fn a_refusal_is_given_on_what_another_process_appended_a_moment_ago() {
+    let database = TestDatabase::new().await;
+    let (here, there) = (Process::start(&database).await, Process::start(&database).await);
+    let order_id = here.accepted_order().await;
+    let ready = || submission(order_id.0, cook(), OrderCommand::MarkReady { note: None });
+    let too_early = here.order(ready()).await;
+    assert!(matches!(too_early, Err(CommandError::Refused(_))), "{too_early:?}");
+    let started = submission(order_id.0, cook(), OrderCommand::StartPreparation { note: None });
+    there.order(started).await.unwrap();
+    assert_eq!(done(here.order(ready()).await.unwrap()).sequence, 6);
 }
 
 #[tokio::test]

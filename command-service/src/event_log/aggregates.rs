@@ -10,8 +10,8 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use moka::sync::Cache;
-use shared::domain::EventSourced;
+use moka::{policy::EvictionPolicy, sync::Cache};
+use shared::{domain::EventSourced, log::Position};
 use tokio::sync::{Mutex, Notify};
 use uuid::Uuid;
 
@@ -40,6 +40,8 @@ pub struct Loaded<A> {
     pub at: Expected,
     /// The business flow that the stream belongs to.
     pub correlation_id: Uuid,
+    /// The position up to which nothing else can have happened to it.
+    pub as_of: Position,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +54,9 @@ struct Flight {
 impl<A: EventSourced> Aggregates<A> {
     /// At most `capacity` aggregates.
     pub fn new(capacity: u64) -> Self {
-        Self { entries: Cache::new(capacity) }
+        // Not the cache's own policy, which turns newcomers away while what was here before is used as often: an
+        // aggregate that was born a moment ago is the one that is asked for next.
+        Self { entries: Cache::builder().max_capacity(capacity).eviction_policy(EvictionPolicy::lru()).build() }
     }
 
     /// The entry of one aggregate, empty if it is not in memory.
@@ -110,5 +114,29 @@ impl Drop for Ticket {
         if self.flight.appends.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.flight.landed.notify_waiters();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::domain::order::Order;
+
+    use super::*;
+
+    #[test]
+    fn a_newcomer_is_kept_however_full_it_is_of_what_was_used_before() {
+        let aggregates = Aggregates::<Order>::new(64);
+        for round in 0..3 {
+            for id in 0..64 {
+                drop((round, aggregates.entry(Uuid::from_u128(id))));
+            }
+        }
+        for id in 1_000..1_032 {
+            let newcomer = aggregates.entry(Uuid::from_u128(id));
+            aggregates.entries.run_pending_tasks();
+            assert!(Arc::ptr_eq(&newcomer, &aggregates.entry(Uuid::from_u128(id))), "{id} was turned away");
+        }
+        aggregates.entries.run_pending_tasks();
+        assert!(aggregates.entries.entry_count() <= 64);
     }
 }

@@ -6,11 +6,7 @@ use std::{
     time::Duration,
 };
 
-use shared::{
-    domain::AggregateType,
-    follow::LogFeed,
-    log::{Position, RecordedEvent},
-};
+use shared::{domain::AggregateType, follow::LogFeed};
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +14,8 @@ use uuid::Uuid;
 
 use super::{
     append_statement::{Batch, LateAnswer},
-    request::{AppendError, AppendOutcome, AppendRequest, Appended, Receipt},
+    horizon::Horizon,
+    request::{AppendError, AppendOutcome, AppendRequest, Receipt},
 };
 
 /// The limits of the queue.
@@ -60,6 +57,7 @@ enum Job {
 pub struct AppendQueue {
     jobs: mpsc::Sender<Job>,
     options: AppendQueueOptions,
+    horizon: Horizon,
 }
 
 /// An append on its way; resolves when it is decided.
@@ -69,7 +67,9 @@ impl AppendQueue {
     /// A queue and the writer that empties it.
     pub fn new(database: PgConnectOptions, feed: LogFeed, options: AppendQueueOptions) -> (Self, AppendWriter) {
         let (jobs, waiting) = mpsc::channel(options.waiting_max);
+        let horizon = Horizon::new(database.clone());
         let writer = AppendWriter {
+            horizon: horizon.clone(),
             database,
             feed,
             options,
@@ -78,7 +78,7 @@ impl AppendQueue {
             connection: None,
             observer: None,
         };
-        (Self { jobs, options }, writer)
+        (Self { jobs, options, horizon }, writer)
     }
 
     /// Takes a request on, or refuses it at once.
@@ -104,6 +104,11 @@ impl AppendQueue {
             AppendOutcome::ReceiptFound(receipt) => Ok(Some(receipt)),
             AppendOutcome::Appended(_) | AppendOutcome::Conflict => Ok(None),
         }
+    }
+
+    /// How far this process knows the log.
+    pub fn horizon(&self) -> &Horizon {
+        &self.horizon
     }
 
     /// How many requests wait.
@@ -135,6 +140,7 @@ pub type BatchObserver = Box<dyn Fn(usize, Duration) + Send + Sync>;
 pub struct AppendWriter {
     database: PgConnectOptions,
     feed: LogFeed,
+    horizon: Horizon,
     options: AppendQueueOptions,
     waiting: mpsc::Receiver<Job>,
     held_back: VecDeque<Job>,
@@ -291,23 +297,24 @@ impl AppendWriter {
         }
     }
 
-    /// Tells everybody how it went: first the feed, then the aggregates, then those who wait.
+    /// Tells everybody how it went: first who follows the log, then the aggregates, then those who wait.
     fn settle(&mut self, gathered: Gathered, outcomes: Vec<AppendOutcome>) {
         let mut outcomes = outcomes.into_iter();
         let mut recorded = Vec::new();
         let mut replies = Vec::with_capacity(gathered.appends.len());
         for ((request, _, waiting), outcome) in gathered.appends.into_iter().zip(outcomes.by_ref()) {
             if let AppendOutcome::Appended(appended) = &outcome {
-                record(&request, *appended, &mut recorded);
+                recorded.extend(request.recorded(*appended));
             }
             replies.push((request, waiting, outcome));
         }
+        self.horizon.appended(&recorded);
         self.feed.offer(&recorded);
         for (mut request, waiting, outcome) in replies {
             if let (Some(ticket), AppendOutcome::Appended(_)) = (request.ticket.take(), &outcome) {
                 ticket.appended();
             }
-            let twins = twin_outcome(&request, &outcome);
+            let twins = request.outcome_of_twins(&outcome);
             for (index, reply) in waiting.into_iter().enumerate() {
                 let outcome = if index == 0 { outcome.clone() } else { twins.clone() };
                 // Nobody waits any more: the client has gone.
@@ -354,42 +361,4 @@ fn is_transient(error: &dyn sqlx::error::DatabaseError) -> bool {
     error
         .code()
         .is_some_and(|code| ["08", "25", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)))
-}
-
-/// What the twins of an append are told: the receipt that it has just left.
-fn twin_outcome(request: &AppendRequest, outcome: &AppendOutcome) -> AppendOutcome {
-    match (outcome, &request.receipt) {
-        (AppendOutcome::Appended(appended), Some(receipt)) => AppendOutcome::ReceiptFound(Receipt {
-            fingerprint: receipt.fingerprint.to_vec(),
-            status: receipt.status,
-            data: receipt.data.clone(),
-            sequence: receipt.sequence,
-            position: appended.position,
-        }),
-        _ => outcome.clone(),
-    }
-}
-
-fn record(request: &AppendRequest, appended: Appended, recorded: &mut Vec<Arc<RecordedEvent>>) {
-    let Some(stream) = &request.stream else { return };
-    let first = appended.position + 1 - stream.events.len() as Position;
-    for (index, new) in stream.events.iter().enumerate() {
-        recorded.push(Arc::new(RecordedEvent {
-            position: first + index as Position,
-            event_id: new.event_id,
-            aggregate_type: stream.aggregate_type,
-            aggregate_id: stream.aggregate_id,
-            sequence: stream.expected.sequence + index as u64 + 1,
-            event_type: new.event.type_name().into(),
-            schema_version: new.event.schema_version(),
-            occurred_at: new.occurred_at,
-            recorded_at: appended.recorded_at,
-            correlation_id: new.correlation_id,
-            causation_id: new.causation_id,
-            actor: new.actor.clone(),
-            metadata: new.metadata.clone(),
-            payload: Arc::clone(&new.payload),
-            event: Ok(new.event.clone()),
-        }));
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use shared::{
     domain::{Actor, AggregateType, DomainEvent},
-    log::{Metadata, Position},
+    log::{Metadata, Position, RecordedEvent},
 };
 use uuid::Uuid;
 
@@ -24,6 +24,49 @@ pub struct AppendRequest {
     pub timers: Vec<NewTimer>,
     /// Tells the aggregate in memory how it went.
     pub ticket: Option<Ticket>,
+}
+
+impl AppendRequest {
+    /// The request's events as they stand in the log.
+    pub(super) fn recorded(&self, appended: Appended) -> impl Iterator<Item = Arc<RecordedEvent>> {
+        self.stream.iter().flat_map(move |stream| {
+            let first = appended.position + 1 - stream.events.len() as Position;
+            let places = (first..).zip(stream.expected.sequence + 1..);
+            stream.events.iter().zip(places).map(move |(new, (position, sequence))| {
+                Arc::new(RecordedEvent {
+                    position,
+                    event_id: new.event_id,
+                    aggregate_type: stream.aggregate_type,
+                    aggregate_id: stream.aggregate_id,
+                    sequence,
+                    event_type: new.event.type_name().into(),
+                    schema_version: new.event.schema_version(),
+                    occurred_at: new.occurred_at,
+                    recorded_at: appended.recorded_at,
+                    correlation_id: new.correlation_id,
+                    causation_id: new.causation_id,
+                    actor: new.actor.clone(),
+                    metadata: new.metadata.clone(),
+                    payload: Arc::clone(&new.payload),
+                    event: Ok(new.event.clone()),
+                })
+            })
+        })
+    }
+
+    /// What the twins of an append are told: the receipt that it has just left.
+    pub(super) fn outcome_of_twins(&self, outcome: &AppendOutcome) -> AppendOutcome {
+        match (outcome, &self.receipt) {
+            (AppendOutcome::Appended(appended), Some(receipt)) => AppendOutcome::ReceiptFound(Receipt {
+                fingerprint: receipt.fingerprint.to_vec(),
+                status: receipt.status,
+                data: receipt.data.clone(),
+                sequence: receipt.sequence,
+                position: appended.position,
+            }),
+            _ => outcome.clone(),
+        }
+    }
 }
 
 /// Events for one stream.

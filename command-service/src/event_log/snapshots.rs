@@ -79,7 +79,7 @@ impl Snapshots {
         let Ok(aggregate) = serde_json::from_str(row.try_get("state")?) else { return Ok(None) };
         let at =
             Expected { sequence: row.try_get::<i64, _>("sequence")? as u64, event_id: Some(row.try_get("event_id")?) };
-        Ok(Some(Loaded { aggregate, at, correlation_id: row.try_get("correlation_id")? }))
+        Ok(Some(Loaded { aggregate, at, correlation_id: row.try_get("correlation_id")?, as_of: 0 }))
     }
 }
 

@@ -17,14 +17,14 @@ use uuid::Uuid;
 
 use super::*;
 
-struct Log {
-    queue: AppendQueue,
+pub(super) struct Log {
+    pub queue: AppendQueue,
     feed: LogFeed,
     db: PgPool,
-    options: PgConnectOptions,
+    pub options: PgConnectOptions,
 }
 
-async fn log() -> Log {
+pub(super) async fn log() -> Log {
     let servers = TestServers::shared().await;
     let template = servers
         .template("event_log", |url| async move {
@@ -36,11 +36,15 @@ async fn log() -> Log {
         .await
         .unwrap();
     let database = servers.create_database(Some(&template)).await.unwrap();
-    let options = PgConnectOptions::from_str(&servers.postgres_url(&database)).unwrap();
+    log_of(&PgConnectOptions::from_str(&servers.postgres_url(&database)).unwrap()).await
+}
+
+/// A process on a log.
+pub(super) async fn log_of(options: &PgConnectOptions) -> Log {
     let db = PgPool::connect_with(options.clone()).await.unwrap();
     let feed = LogFeed::new(LogReader::new(db.clone()));
-    let queue = start(&options, &feed, AppendQueueOptions::default());
-    Log { queue, feed, db, options }
+    let queue = start(options, &feed, AppendQueueOptions::default());
+    Log { queue, feed, db, options: options.clone() }
 }
 
 fn start(options: &PgConnectOptions, feed: &LogFeed, limits: AppendQueueOptions) -> AppendQueue {
@@ -49,7 +53,7 @@ fn start(options: &PgConnectOptions, feed: &LogFeed, limits: AppendQueueOptions)
     queue
 }
 
-fn event() -> NewEvent {
+pub(super) fn event() -> NewEvent {
     let event = DomainEvent::Order(OrderPreparationStarted { note: Some("a note".to_owned()) }.into());
     NewEvent {
         event_id: Uuid::now_v7(),
@@ -63,7 +67,7 @@ fn event() -> NewEvent {
     }
 }
 
-fn append(id: Uuid, sequence: u64, after: Option<Uuid>, events: Vec<NewEvent>) -> AppendRequest {
+pub(super) fn append(id: Uuid, sequence: u64, after: Option<Uuid>, events: Vec<NewEvent>) -> AppendRequest {
     AppendRequest {
         command_id: Uuid::now_v7(),
         receipt: None,

@@ -93,15 +93,15 @@ pub(super) async fn pay_order(
     let view = view(order_id);
     let mut target = on_order(&state, order_id, false, StatusCode::CREATED, &view);
     target.answers_later = true;
-    let (order, replayed) = match command.submit(&state, &target, actor, request).await? {
-        Handled::Done(done) => (done.aggregate, false),
+    let (order, is_news, replayed) = match command.submit(&state, &target, actor, request).await? {
+        Handled::Done(done) => (done.aggregate, done.is_news, false),
         Handled::Replayed(receipt) if receipt.status.is_some() => return command.replay(&state, &receipt),
         // Somebody else is answering the same command, or was killed while doing so.
-        Handled::Replayed(_) => (load_order(&state, order_id).await?, true),
+        Handled::Replayed(_) => (load_order(&state, order_id).await?, false, true),
     };
     let payment_id = order.active_payment().or_else(|| order.attempts().last().map(|attempt| attempt.payment_id));
     let payment_id = payment_id.ok_or_else(|| Problem::internal("a payment was requested and there is no attempt"))?;
-    let (status, data) = opened(&state, payment_id).await?;
+    let (status, data) = opened(&state, payment_id, is_news).await?;
     command.late_answer(&state, status, data, replayed).await
 }
 
@@ -139,13 +139,14 @@ fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok()
 }
 
-/// Waits for the page, and says how the payment stands.
-async fn opened(state: &AppState, payment_id: PaymentId) -> Result<(StatusCode, String), Problem> {
+/// Waits for the page, and says how the payment stands. A payment that was requested just now is on its way, so there
+/// is nothing to look at before the news of it.
+async fn opened(state: &AppState, payment_id: PaymentId, is_news: bool) -> Result<(StatusCode, String), Problem> {
     let waiting = state.sessions.wait_for(payment_id);
-    let mut payment = find_payment(state, payment_id).await?;
+    let mut payment = if is_news { None } else { find_payment(state, payment_id, u64::MAX).await? };
     if payment.as_ref().is_none_or(|(data, _)| data.status == PaymentStatus::Initiated) {
-        waiting.within(SESSION_WAIT).await;
-        payment = find_payment(state, payment_id).await?;
+        let sequence = waiting.within(SESSION_WAIT).await;
+        payment = find_payment(state, payment_id, sequence.unwrap_or(u64::MAX)).await?;
     }
     let Some((data, failure)) = payment else {
         let problem = Problem::new(ErrorCode::ServiceUnavailable).detail("the payment is being opened").retry_after(1);
@@ -165,8 +166,9 @@ async fn opened(state: &AppState, payment_id: PaymentId) -> Result<(StatusCode, 
 async fn find_payment(
     state: &AppState,
     payment_id: PaymentId,
+    sequence: u64,
 ) -> Result<Option<(PaymentData, Option<FailureReason>)>, Problem> {
-    let loaded = state.payments.load(payment_id.0).await.map_err(|error| load_problem(&error))?;
+    let loaded = state.payments.load_since(payment_id.0, sequence).await.map_err(|error| load_problem(&error))?;
     Ok(loaded.and_then(|loaded| {
         let failure = loaded.aggregate.failure();
         payment_data(payment_id, &loaded.aggregate).map(|data| (data, failure))
@@ -232,8 +234,9 @@ pub(super) async fn sync_payment(
             Err(error) => return Err(load_problem(&error)),
         }
     }
-    let (data, _) =
-        find_payment(&state, payment_id).await?.ok_or_else(|| Problem::not_found("there is no such payment"))?;
+    let (data, _) = find_payment(&state, payment_id, u64::MAX)
+        .await?
+        .ok_or_else(|| Problem::not_found("there is no such payment"))?;
     let body = to_json(&data).map_err(Problem::internal)?;
     let body = format!(r#"{{"success":true,"data":{body},"meta":{{}}}}"#);
     let json = HeaderValue::from_static("application/json");

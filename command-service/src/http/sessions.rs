@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use moka::sync::Cache;
 use parking_lot::Mutex;
 use shared::{
     domain::{DomainEvent, PaymentId, payment::PaymentEvent},
@@ -15,18 +16,29 @@ use uuid::Uuid;
 /// Events looked at in one go.
 const BATCH: usize = 1_024;
 
-type Waiters = Arc<Mutex<HashMap<Uuid, Vec<oneshot::Sender<()>>>>>;
+/// Payments whose news is remembered for those who come to wait a moment late.
+const RECENT_MAX: u64 = 8_192;
+
+type Waiters = Arc<Mutex<HashMap<Uuid, Vec<oneshot::Sender<u64>>>>>;
 
 /// Watches for opened sessions. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct SessionWatch {
     waiters: Waiters,
+    /// The version of a payment that has just had its news.
+    recent: Cache<Uuid, u64>,
+}
+
+impl Default for SessionWatch {
+    fn default() -> Self {
+        Self { waiters: Waiters::default(), recent: Cache::new(RECENT_MAX) }
+    }
 }
 
 /// A place in the queue; giving it up leaves the queue.
 pub(super) struct Waiting {
     payment_id: PaymentId,
-    told: oneshot::Receiver<()>,
+    told: oneshot::Receiver<u64>,
     waiters: Waiters,
 }
 
@@ -35,6 +47,9 @@ impl SessionWatch {
     pub(super) fn wait_for(&self, payment_id: PaymentId) -> Waiting {
         let (tell, told) = oneshot::channel();
         self.waiters.lock().entry(payment_id.0).or_default().push(tell);
+        if let Some(sequence) = self.recent.get(&payment_id.0) {
+            self.tell(payment_id.0, sequence);
+        }
         Waiting { payment_id, told, waiters: Arc::clone(&self.waiters) }
     }
 
@@ -54,24 +69,25 @@ impl SessionWatch {
                     | PaymentEvent::PaymentSucceeded(_),
                 )) = &event.event
                 {
-                    self.tell(event.aggregate_id);
+                    self.recent.insert(event.aggregate_id, event.sequence);
+                    self.tell(event.aggregate_id, event.sequence);
                 }
             }
         }
     }
 
-    fn tell(&self, payment_id: Uuid) {
+    fn tell(&self, payment_id: Uuid, sequence: u64) {
         for waiter in self.waiters.lock().remove(&payment_id).unwrap_or_default() {
             // Whoever gave up needs no telling.
-            let _ = waiter.send(());
+            let _ = waiter.send(sequence);
         }
     }
 }
 
 impl Waiting {
-    /// Waits until something is known, at most `limit`.
-    pub(super) async fn within(mut self, limit: Duration) {
-        let _ = tokio::time::timeout(limit, &mut self.told).await;
+    /// Waits until something is known, at most `limit`; gives the version of the payment that has it.
+    pub(super) async fn within(mut self, limit: Duration) -> Option<u64> {
+        tokio::time::timeout(limit, &mut self.told).await.ok()?.ok()
     }
 }
 

@@ -136,12 +136,16 @@ impl Executor {
         while let Some(step) = left.pop() {
             match step {
                 Step::Order { order_id, command, otherwise } => {
-                    if self.ask(&self.orders, cause, &mut asked, order_id.0, command).await? == Answer::No {
+                    let asks = (order_id.0, false);
+                    if self.ask(&self.orders, cause, &mut asked, asks, command).await? == Answer::No {
                         left.extend(otherwise.into_iter().rev());
                     }
                 }
                 Step::Payment { payment_id, command, otherwise } => {
-                    if self.ask(&self.payments, cause, &mut asked, payment_id.0, command).await? == Answer::No {
+                    // If it exists after all, the log says so and it is read.
+                    let is_new = matches!(command, PaymentCommand::Initiate(_)) && !cause.may_be_repeated;
+                    let asks = (payment_id.0, is_new);
+                    if self.ask(&self.payments, cause, &mut asked, asks, command).await? == Answer::No {
                         left.extend(otherwise.into_iter().rev());
                     }
                 }
@@ -238,13 +242,14 @@ impl Executor {
         handler: &CommandHandler<A>,
         cause: &Cause,
         asked: &mut Vec<Uuid>,
-        aggregate_id: Uuid,
+        (aggregate_id, is_new): (Uuid, bool),
         command: A::Action,
     ) -> Result<Answer, Poison> {
         let before = asked.iter().filter(|earlier| **earlier == aggregate_id).count();
         asked.push(aggregate_id);
         let receipt = Some(OWN_FINGERPRINT);
-        self.submit(handler, cause, (command_id(cause, aggregate_id, before), receipt), aggregate_id, command).await
+        let names = (command_id(cause, aggregate_id, before), receipt);
+        self.submit(handler, cause, names, (aggregate_id, is_new), command).await
     }
 
     async fn submit<A: EventSourced>(
@@ -252,12 +257,12 @@ impl Executor {
         handler: &CommandHandler<A>,
         cause: &Cause,
         (command_id, fingerprint): (Uuid, Option<[u8; 32]>),
-        aggregate_id: Uuid,
+        (aggregate_id, is_new): (Uuid, bool),
         command: A::Action,
     ) -> Result<Answer, Poison> {
         let submission = Submission {
             aggregate_id,
-            is_new: false,
+            is_new,
             command_id,
             fingerprint,
             expected_version: None,
@@ -309,7 +314,7 @@ impl Executor {
     /// again may well bring other news.
     async fn write_down(&self, cause: &Cause, id: PaymentId, news: Vec<PaymentCommand>) -> Result<(), Poison> {
         for command in news {
-            self.submit(&self.payments, cause, (Uuid::now_v7(), None), id.0, command).await?;
+            self.submit(&self.payments, cause, (Uuid::now_v7(), None), (id.0, false), command).await?;
         }
         Ok(())
     }

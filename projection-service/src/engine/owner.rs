@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use shared::{
-    log::{Position, RecordedEvent},
+    log::{LogError, Position, RecordedEvent},
     runtime::metrics,
 };
 use tokio::time::Instant;
@@ -36,6 +36,8 @@ pub(super) struct Owner<'a, P: ReadModel> {
     pub(super) blocked: HashSet<Uuid>,
     pub(super) on_commit: &'a (dyn Fn(P::Written) + Send + Sync),
     copies_missing: bool,
+    /// Before this no small batch is folded.
+    next_at: Instant,
 }
 
 /// An aggregate whose next event was refused in this batch, with what comes after that.
@@ -48,7 +50,7 @@ struct Failing {
 impl<'a, P: ReadModel> Owner<'a, P> {
     pub(super) fn new(parts: &'a RunnerParts, claim: Claim, on_commit: &'a (dyn Fn(P::Written) + Send + Sync)) -> Self {
         let cache = RowCache::new(parts.settings.rows_max);
-        Self { parts, claim, cache, blocked: HashSet::new(), on_commit, copies_missing: true }
+        Self { parts, claim, cache, blocked: HashSet::new(), on_commit, copies_missing: true, next_at: Instant::now() }
     }
 
     /// Folds what comes; ends only with an error.
@@ -61,12 +63,28 @@ impl<'a, P: ReadModel> Owner<'a, P> {
                 self.look_after_letters().await?;
                 letters_due = Instant::now() + settings.letters_poll;
             }
-            let events = self.parts.feed.read_after(self.claim.position, settings.batch_max);
             // When nothing comes the letters are due.
-            if let Ok(events) = tokio::time::timeout_at(letters_due, events).await {
+            if let Ok(events) = tokio::time::timeout_at(letters_due, self.next_batch()).await {
+                self.next_at = Instant::now() + settings.gather;
                 self.take_batch(&in_step(self.claim.position, &events?)?).await?;
             }
         }
+    }
+
+    /// What comes next. Under load a transaction for every few events costs more than the events themselves, so they
+    /// wait for company for a moment; not after a pause, not when there is a backlog, and not while a query waits.
+    async fn next_batch(&self) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
+        let RunnerParts { feed, settings, positions, .. } = self.parts;
+        let events = feed.read_after(self.claim.position, settings.batch_max).await?;
+        let has_backlog = events.last().is_some_and(|last| last.position < feed.head());
+        if has_backlog || Instant::now() >= self.next_at {
+            return Ok(events);
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(self.next_at) => {}
+            () = positions.wanted(P::NAME) => {}
+        }
+        feed.read_after(self.claim.position, settings.batch_max).await
     }
 
     async fn take_batch(&mut self, events: &[Arc<RecordedEvent>]) -> Result<(), Stopped> {

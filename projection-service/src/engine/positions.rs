@@ -39,6 +39,8 @@ struct Inner {
 struct Progress {
     position: watch::Sender<Position>,
     folded_here: AtomicBool,
+    /// A query waits here for the projection to go on.
+    wanted: Notify,
 }
 
 /// The projection has not come far enough in time.
@@ -51,7 +53,8 @@ pub struct Lagging {
 impl Positions {
     /// Positions of these projections, all unknown.
     pub fn new(names: &[&'static str]) -> Self {
-        let progress = || Progress { position: watch::Sender::new(0), folded_here: AtomicBool::new(false) };
+        let progress =
+            || Progress { position: watch::Sender::new(0), folded_here: AtomicBool::new(false), wanted: Notify::new() };
         let projections = names.iter().map(|name| (*name, progress())).collect();
         Self { inner: Arc::new(Inner { projections, waiting: AtomicUsize::new(0), wanted: Notify::new() }) }
     }
@@ -85,11 +88,20 @@ impl Positions {
         if *position.borrow() >= target {
             return Ok(*position.borrow());
         }
+        progress.wanted.notify_one();
         let _asking = (!progress.folded_here.load(Ordering::Relaxed)).then(|| Asking::new(&self.inner));
         let reached = tokio::time::timeout(patience, position.wait_for(|position| *position >= target)).await;
         match reached {
             Ok(Ok(position)) => Ok(*position),
             _ => Err(Lagging { position: self.get(name) }),
+        }
+    }
+
+    /// Waits until a query here waits for the projection.
+    pub(super) async fn wanted(&self, name: &str) {
+        let Some(progress) = self.inner.projections.get(name) else { return std::future::pending().await };
+        while progress.position.receiver_count() == 0 {
+            progress.wanted.notified().await;
         }
     }
 
@@ -143,5 +155,22 @@ mod tests {
         assert_eq!(waiter.await.unwrap(), Ok(9));
         let late = positions.wait_for("orders", 10, Duration::from_millis(10)).await;
         assert_eq!(late, Err(Lagging { position: 9 }));
+    }
+
+    #[tokio::test]
+    async fn whoever_folds_hears_of_a_query_that_waits_and_of_none_that_has_gone() {
+        let positions = Positions::new(&["orders"]);
+        let waiter = Box::pin(positions.wait_for("orders", 7, Duration::from_secs(5)));
+        let folds = tokio::spawn({
+            let positions = positions.clone();
+            async move {
+                positions.wanted("orders").await;
+                positions.reached("orders", 7);
+            }
+        });
+        assert_eq!(waiter.await, Ok(7));
+        folds.await.unwrap();
+        let wanted = tokio::time::timeout(Duration::from_millis(10), positions.wanted("orders")).await;
+        assert!(wanted.is_err(), "nobody waits");
     }
 }

@@ -45,6 +45,8 @@ impl InPlaceRetry {
 pub struct EngineSettings {
     /// Events folded in one transaction.
     pub batch_max: usize,
+    /// How long a small batch waits for more after the one before it began.
+    pub gather: Duration,
     /// Rows an owner keeps in memory, per projection.
     pub rows_max: usize,
     /// How long a silent owner keeps the others waiting.
@@ -63,6 +65,7 @@ impl Default for EngineSettings {
     fn default() -> Self {
         Self {
             batch_max: 2_000,
+            gather: Duration::from_millis(20),
             rows_max: 100_000,
             lease: Duration::from_secs(4),
             standby_poll: Duration::from_secs(1),
