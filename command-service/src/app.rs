@@ -5,11 +5,11 @@ use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 use async_nats::Client;
 use parking_lot::Mutex as SyncMutex;
 use shared::{
-    domain::{EventSourced, order::Order, payment::Payment},
+    domain::{EventSourced, gift::Gift, order::Order, payment::Payment},
     follow::LogFeed,
-    log::{LOG_CHANNEL, LogReader, Position},
+    log::LogReader,
     runtime::{
-        BoxError, Platform, Supervisor, Verdict,
+        Platform, Supervisor, Verdict,
         health::Readiness,
         metrics::{Aggregate, BusinessEvent},
         postgres::{PoolOptions, connect_pool},
@@ -17,14 +17,8 @@ use shared::{
     sealing::Sealer,
     subjects::Names,
 };
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgListener},
-};
-use tokio::{
-    sync::{Mutex, mpsc},
-    time::Instant,
-};
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -32,12 +26,15 @@ use crate::{
     catalogue::Catalogue,
     command_handler::CommandHandler,
     event_log::{AppendQueue, Snapshots, sweep_receipts},
+    gift_vault::GiftVault,
+    guesses::Guesses,
     http::{AppParts, AppState, SessionWatch, router},
     inbox::Inbox,
     leader::{Candidate, Office},
+    log_listener::listen,
     observers::{ProviderMetrics, dead_letters, process_commands, provider_health, relay_health},
     payment_desk::PaymentDesk,
-    process_managers::{Executor, Runner},
+    process_managers::{Executor, GiftDesk, Runner},
     providers::{
         GuardSettings, GuardedProvider,
         dev_fake::{DevFake, DevFakeOptions},
@@ -49,8 +46,8 @@ use crate::{
 
 /// Notifications of the imitation bank that may wait.
 const NOTIFICATIONS_MAX: usize = 4_096;
-/// How often the log's head is asked for, in case a notice of it was lost.
-const HEAD_POLL: Duration = Duration::from_millis(250);
+/// The rest between two looks at the relay.
+const RELAY_LOOK: Duration = Duration::from_millis(250);
 /// How often old receipts are swept, and how many at a time.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_BATCH: u32 = 1_000;
@@ -103,11 +100,15 @@ impl CommandService {
         let log = start_log(platform, settings).await?;
         let orders: CommandHandler<Order> = handler(platform, &log, settings);
         let payments: CommandHandler<Payment> = handler(platform, &log, settings);
+        let gifts: CommandHandler<Gift> = handler(platform, &log, settings);
+        let vault = GiftVault::new(log.db.clone(), settings.gift_pepper(), &settings.gift_vault_key());
+        let catalogue = Catalogue::new(log.db.clone());
         let policies = Arc::new(settings.policies());
         let (dev_fake, desk) = start_bank(platform, &log, &payments, policies.payment)?;
         let executor = Executor {
             orders: orders.clone(),
             payments: payments.clone(),
+            gifts: GiftDesk { gifts: gifts.clone(), vault: vault.clone(), catalogue: catalogue.clone() },
             effects: Arc::new(desk.clone()),
             queue: log.queue.clone(),
             clock: platform.clock.clone(),
@@ -126,7 +127,6 @@ impl CommandService {
             let (watch, feed) = (watch.clone(), feed.clone());
             async move { Ok(watch.run(feed, shutdown).await?) }
         });
-        let catalogue = Catalogue::new(log.db.clone());
         start_listener(platform, &log, catalogue.clone());
         let is_development = platform.settings.is_development();
         let mut return_urls = settings.return_urls.clone();
@@ -137,6 +137,10 @@ impl CommandService {
             authenticator: platform.authenticator.clone(),
             orders,
             payments,
+            gifts,
+            vault,
+            guesses: Guesses::new(log.db.clone(), platform.clock.clone(), settings.gift_pepper()),
+            client_ip_header: settings.client_ip_header.clone(),
             queue: log.queue.clone(),
             catalogue,
             sealer: Sealer::new(log.db.clone(), platform.settings.pii_kek().expose()),
@@ -303,7 +307,7 @@ fn start_relay(platform: &Platform, log: &Log, connections: Connections) {
                 }
                 metrics.relay_reseeds.inc_by(now.reseeds.saturating_sub(reseeds));
                 reseeds = now.reseeds;
-                tokio::time::sleep(HEAD_POLL).await;
+                tokio::time::sleep(RELAY_LOOK).await;
             }
         }
     });
@@ -362,39 +366,4 @@ fn start_listener(platform: &Platform, log: &Log, catalogue: Catalogue) {
             }
         }
     });
-}
-
-/// What another process says of the log may be about this one's own events, which are on their way to the feed: they get
-/// this long to arrive before readers are sent to the database for them.
-const NOTICE_REST: Duration = Duration::from_millis(5);
-
-async fn listen(db: PgPool, feed: LogFeed, catalogue: Catalogue, shutdown: CancellationToken) -> Result<(), BoxError> {
-    let mut listener = PgListener::connect_with(&db).await?;
-    listener.listen_all([LOG_CHANNEL, crate::catalogue::CHANNEL]).await?;
-    // Whatever was said before this connection listened.
-    catalogue.forget();
-    let mut heard: Option<(Position, Instant)> = Some((feed.reader().head().await?, Instant::now()));
-    let mut poll = tokio::time::interval(HEAD_POLL);
-    loop {
-        let rested = heard.map_or_else(|| Instant::now() + HEAD_POLL, |(_, at)| at + NOTICE_REST);
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            () = tokio::time::sleep_until(rested), if heard.is_some() => {
-                feed.note_head(heard.take().map_or(0, |(head, _)| head));
-            }
-            _ = poll.tick() => feed.note_head(feed.reader().head().await?),
-            notice = listener.try_recv() => match notice? {
-                Some(notice) if notice.channel() == LOG_CHANNEL => {
-                    let head = notice.payload().parse().unwrap_or(0);
-                    heard = Some(heard.map_or((head, Instant::now()), |(before, at)| (before.max(head), at)));
-                }
-                Some(_) => catalogue.forget(),
-                // The connection broke, and what was said meanwhile is lost.
-                None => {
-                    catalogue.forget();
-                    feed.note_head(feed.reader().head().await?);
-                }
-            },
-        }
-    }
 }

@@ -235,7 +235,7 @@ impl<A: EventSourced> CommandHandler<A> {
         let request = AppendRequest {
             command_id: submission.command_id,
             receipt,
-            timers: new_events.iter().filter_map(|event| armed_by(submission.aggregate_id, event)).collect(),
+            timers: new_events.iter().flat_map(|event| armed_by(submission.aggregate_id, event)).collect(),
             stream: Some(StreamAppend {
                 aggregate_type: A::AGGREGATE_TYPE,
                 aggregate_id: submission.aggregate_id,

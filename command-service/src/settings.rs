@@ -2,11 +2,12 @@
 
 use chrono::TimeDelta;
 use clap::Parser;
+use http::HeaderName;
 use shared::{
-    domain::{order::OrderPolicy, payment::PaymentPolicy, payment::Provider},
+    domain::{gift::GiftPolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider},
     runtime::{
         SettingsError, SharedSettings,
-        settings::{Environment, Settings},
+        settings::{Environment, Key32, Settings},
     },
 };
 
@@ -113,6 +114,19 @@ pub struct WriteSideSettings {
     )]
     pub auto_complete_hours: u32,
 
+    /// Pepper of gift codes: 32 bytes in hex or base64. Changing it makes every code that is out worthless.
+    #[arg(long, env = "HOMEFOOD_GIFT_PEPPER", value_name = "HOMEFOOD_GIFT_PEPPER", hide_env_values = true)]
+    pub gift_pepper: Option<Key32>,
+
+    /// Key that encrypts gift codes until they are used: 32 bytes in hex or base64.
+    #[arg(long, env = "HOMEFOOD_GIFT_VAULT_KEY", value_name = "HOMEFOOD_GIFT_VAULT_KEY", hide_env_values = true)]
+    pub gift_vault_key: Option<Key32>,
+
+    /// The header in which a trusted proxy says who calls (`x-real-ip`; of a list, the last). Unset, the caller is whoever
+    /// opened the connection; behind a proxy that would be the same address for everybody.
+    #[arg(long, env = "HOMEFOOD_CLIENT_IP_HEADER", value_name = "HOMEFOOD_CLIENT_IP_HEADER")]
+    pub client_ip_header: Option<HeaderName>,
+
     /// Hours from completion to the release of the cook's share.
     #[arg(long, env = "HOMEFOOD_PAYOUT_DELAY_HOURS", value_name = "HOMEFOOD_PAYOUT_DELAY_HOURS", default_value_t = 48)]
     pub payout_delay_hours: u32,
@@ -121,6 +135,13 @@ pub struct WriteSideSettings {
 impl Settings for CommandSettings {
     fn check(&self) -> Result<(), SettingsError> {
         self.shared.check()?;
+        let secrets = (&self.write_side.gift_pepper, &self.write_side.gift_vault_key);
+        if self.shared.environment == Environment::Production && !matches!(secrets, (Some(_), Some(_))) {
+            return Err(SettingsError::missing(
+                "HOMEFOOD_GIFT_PEPPER and HOMEFOOD_GIFT_VAULT_KEY",
+                "they have defaults in development only",
+            ));
+        }
         if self.shared.environment == Environment::Production {
             // DEV_FAKE moves no money, and there is no other provider yet.
             return Err(SettingsError::Wrong(
@@ -139,6 +160,16 @@ impl WriteSideSettings {
         AppendQueueOptions { waiting_max: self.append_queue as usize, ..AppendQueueOptions::default() }
     }
 
+    /// The pepper of gift codes; in development a well-known one.
+    pub fn gift_pepper(&self) -> Key32 {
+        self.gift_pepper.clone().unwrap_or_else(|| Key32::well_known("gift pepper"))
+    }
+
+    /// The key that encrypts gift codes; in development a well-known one.
+    pub fn gift_vault_key(&self) -> Key32 {
+        self.gift_vault_key.clone().unwrap_or_else(|| Key32::well_known("gift vault key"))
+    }
+
     /// The durations and limits of the business.
     pub fn policies(&self) -> Policies {
         let order = OrderPolicy {
@@ -151,6 +182,7 @@ impl WriteSideSettings {
         Policies {
             order,
             payment: PaymentPolicy::default(),
+            gift: GiftPolicy { payment_window: order.payment_window, ..GiftPolicy::default() },
             default_provider: Provider::DevFake,
             enabled_providers: vec![Provider::DevFake],
             payment_grace: TimeDelta::minutes(self.payment_grace_minutes.into()),

@@ -8,6 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use shared::{
     domain::{
         Actor, DishId, EventSourced, Intent, Money, OrderId, PaymentId, ProducerId, UserId,
+        gift::Gift,
         order::{
             CreateOrder, DeliveryType, Funds, MarkPaid, Order, OrderCommand, OrderPolicy, ProducerSnapshot,
             RequestPayment, RequestedLine,
@@ -65,7 +66,9 @@ impl TestDatabase {
 pub(crate) struct Process {
     pub orders: CommandHandler<Order>,
     pub payments: CommandHandler<Payment>,
+    pub gifts: CommandHandler<Gift>,
     pub queue: AppendQueue,
+    pub db: PgPool,
     pub feed: LogFeed,
     pub conflicts: Counter,
     pub killed: CancellationToken,
@@ -98,8 +101,10 @@ impl Process {
         let db = &database.db;
         Self {
             orders: CommandHandler::new(db.clone(), queue.clone(), snapshots.clone(), 1_000, conflicts.clone()),
-            payments: CommandHandler::new(db.clone(), queue.clone(), snapshots, 1_000, conflicts.clone()),
+            payments: CommandHandler::new(db.clone(), queue.clone(), snapshots.clone(), 1_000, conflicts.clone()),
+            gifts: CommandHandler::new(db.clone(), queue.clone(), snapshots, 1_000, conflicts.clone()),
             queue,
+            db: db.clone(),
             feed,
             conflicts,
             killed,

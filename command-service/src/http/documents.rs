@@ -3,7 +3,10 @@
 use shared::web::{Meta, problem::ProblemDetails};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::views::{OrderData, PaymentData};
+use super::{
+    gift_views::{GiftBalanceData, GiftCodeData, GiftData},
+    views::{OrderData, PaymentData},
+};
 
 /// An order after a command.
 #[derive(ToSchema)]
@@ -26,6 +29,42 @@ pub(super) struct PaymentAnswer {
     /// The payment.
     data: PaymentData,
     /// The order's version and the consistency token.
+    meta: Meta,
+}
+
+/// A gift after a command.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) struct GiftAnswer {
+    /// Always true.
+    success: bool,
+    /// The gift.
+    data: GiftData,
+    /// Its version and the consistency token.
+    meta: Meta,
+}
+
+/// A gift's code.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) struct GiftCodeAnswer {
+    /// Always true.
+    success: bool,
+    /// The code.
+    data: GiftCodeData,
+    /// Nothing.
+    meta: Meta,
+}
+
+/// What is on a gift.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) struct GiftBalanceAnswer {
+    /// Always true.
+    success: bool,
+    /// The balance.
+    data: GiftBalanceData,
+    /// Nothing.
     meta: Meta,
 }
 

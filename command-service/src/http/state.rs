@@ -3,8 +3,9 @@
 use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
+use http::HeaderName;
 use shared::{
-    domain::{order::Order, payment::Payment},
+    domain::{gift::Gift, order::Order, payment::Payment},
     runtime::{Clock, Metrics},
     sealing::Sealer,
     web::{Authenticator, OpaqueKey},
@@ -13,8 +14,8 @@ use sqlx::PgPool;
 
 use super::sessions::SessionWatch;
 use crate::{
-    catalogue::Catalogue, command_handler::CommandHandler, event_log::AppendQueue, payment_desk::PaymentDesk,
-    process_managers::Policies, providers::dev_fake::DevFake,
+    catalogue::Catalogue, command_handler::CommandHandler, event_log::AppendQueue, gift_vault::GiftVault,
+    guesses::Guesses, payment_desk::PaymentDesk, process_managers::Policies, providers::dev_fake::DevFake,
 };
 
 /// The parts of the state.
@@ -25,6 +26,14 @@ pub struct AppParts {
     pub orders: CommandHandler<Order>,
     /// Payments.
     pub payments: CommandHandler<Payment>,
+    /// Gifts.
+    pub gifts: CommandHandler<Gift>,
+    /// Their codes.
+    pub vault: GiftVault,
+    /// Who gives wrong ones.
+    pub guesses: Guesses,
+    /// The header in which a trusted proxy says who calls.
+    pub client_ip_header: Option<HeaderName>,
     /// The log.
     pub queue: AppendQueue,
     /// Dishes and kitchens.

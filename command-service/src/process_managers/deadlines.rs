@@ -1,13 +1,14 @@
 //! What happens when a deadline comes. The aggregates judge again, so a deadline that is out of date does nothing.
 
 use shared::domain::{
-    OrderId, PaymentId,
+    GiftId, OrderId, PaymentId,
     order::{CancelReason, OrderCommand, OrderStatus},
     payment::{Payment, PaymentStatus},
 };
 use uuid::Uuid;
 
 use super::{
+    gift_deadlines,
     order_payment::abort,
     step::{Effect, Situation, Step},
 };
@@ -18,6 +19,7 @@ use crate::timers::TimerKind;
 pub fn on_timer(kind: TimerKind, aggregate_id: Uuid, is_first: bool, situation: &Situation) -> Vec<Step> {
     let order_id = OrderId(aggregate_id);
     let payment_id = PaymentId(aggregate_id);
+    let gift_id = GiftId(aggregate_id);
     match kind {
         TimerKind::OrderPaymentDeadline => on_payment_deadline(order_id, is_first, situation),
         TimerKind::ProducerAccept => vec![cancel(order_id, CancelReason::ProducerTimeout)],
@@ -27,6 +29,11 @@ pub fn on_timer(kind: TimerKind, aggregate_id: Uuid, is_first: bool, situation: 
         TimerKind::PayoutRelease => vec![Step::order(order_id, OrderCommand::ReleasePayout)],
         TimerKind::CaptureLimit => on_capture_limit(payment_id, situation),
         TimerKind::RefundRetry => vec![Step::Effect(Effect::Refund(payment_id))],
+        TimerKind::GiftPaymentDeadline => gift_deadlines::on_payment_deadline(gift_id, is_first, situation),
+        TimerKind::GiftDeliver => gift_deadlines::deliver(gift_id, situation),
+        TimerKind::GiftRemind => gift_deadlines::remind(gift_id, situation),
+        TimerKind::GiftExpiry => gift_deadlines::expire(gift_id),
+        TimerKind::GiftReservationTtl => gift_deadlines::release_overdue(gift_id, situation),
     }
 }
 

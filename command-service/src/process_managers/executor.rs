@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use shared::{
     domain::{
-        Actor, DomainEvent, EventSourced, Intent, OrderId, PaymentId,
-        order::{Order, OrderEvent},
-        payment::{Payment, PaymentCommand, PaymentEvent},
+        Actor, EventSourced, Intent, PaymentId,
+        order::Order,
+        payment::{Payment, PaymentCommand},
     },
     log::RecordedEvent,
     runtime::Clock,
@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::{
     PROCESS_MANAGERS,
-    step::{Effect, Policies, Situation, Step},
+    gift_desk::GiftDesk,
+    step::{Effect, Policies, Step},
     turns::Turns,
 };
 use crate::{
@@ -91,6 +92,8 @@ pub struct Executor {
     pub orders: CommandHandler<Order>,
     /// Payments.
     pub payments: CommandHandler<Payment>,
+    /// Gifts, and what is done with them beside asking them.
+    pub gifts: GiftDesk,
     /// The outside.
     pub effects: Arc<dyn Effects>,
     /// The log.
@@ -149,6 +152,11 @@ impl Executor {
                         left.extend(otherwise.into_iter().rev());
                     }
                 }
+                Step::Gift { gift_id, act, otherwise } => {
+                    if self.do_with_gift(cause, &mut asked, gift_id, act).await? == Answer::No {
+                        left.extend(otherwise.into_iter().rev());
+                    }
+                }
                 Step::Effect(effect) => self.act(effect, cause).await?,
                 Step::Arm { kind, due_at } => {
                     let timer_id = Uuid::new_v5(&cause.source_id, kind.as_str().as_bytes());
@@ -167,77 +175,8 @@ impl Executor {
         Ok(())
     }
 
-    /// The aggregates that the event is about, as they are now.
-    async fn situation(&self, event: &RecordedEvent) -> Result<Situation, Poison> {
-        let mut situation = self.empty_situation();
-        match &event.event {
-            Ok(DomainEvent::Order(
-                OrderEvent::OrderPaid(_)
-                | OrderEvent::OrderAccepted(_)
-                | OrderEvent::OrderCancelled(_)
-                | OrderEvent::OrderPaymentAttemptFailed(_),
-            )) => situation.order = self.load_since(&self.orders, event.aggregate_id, event.sequence).await?,
-            Ok(DomainEvent::Order(_)) => {}
-            Ok(DomainEvent::Payment(payment_event)) => {
-                situation.payment = self.load_since(&self.payments, event.aggregate_id, event.sequence).await?;
-                let is_about_money = matches!(
-                    payment_event,
-                    PaymentEvent::PaymentAuthorized(_)
-                        | PaymentEvent::PaymentSucceeded(_)
-                        | PaymentEvent::PaymentFailed(_)
-                );
-                if let (true, Some(order_id)) = (is_about_money, situation.order_of_payment()) {
-                    situation.order = self.load(&self.orders, order_id.0).await?;
-                }
-            }
-            Ok(DomainEvent::Gift(_)) => {}
-            Err(error) => return Err(Poison { manager: "process_managers", reason: error.to_string() }),
-        }
-        Ok(situation)
-    }
-
-    /// The situation of a timer about an order: the order and its active attempt.
-    pub async fn situation_of_order(&self, order_id: OrderId) -> Result<Situation, Poison> {
-        let mut situation = self.empty_situation();
-        situation.order = self.load(&self.orders, order_id.0).await?;
-        if let Some(active) = situation.order.as_ref().and_then(Order::active_payment) {
-            situation.payment = self.load(&self.payments, active.0).await?;
-        }
-        Ok(situation)
-    }
-
-    /// The situation of a timer about a payment.
-    pub async fn situation_of_payment(&self, payment_id: PaymentId) -> Result<Situation, Poison> {
-        let mut situation = self.empty_situation();
-        situation.payment = self.load(&self.payments, payment_id.0).await?;
-        Ok(situation)
-    }
-
-    fn empty_situation(&self) -> Situation {
-        Situation { now: self.clock.now(), order: None, payment: None, policies: (*self.policies).clone() }
-    }
-
-    async fn load<A: EventSourced>(&self, handler: &CommandHandler<A>, id: Uuid) -> Result<Option<A>, Poison> {
-        self.load_since(handler, id, u64::MAX).await
-    }
-
-    async fn load_since<A: EventSourced>(
-        &self,
-        handler: &CommandHandler<A>,
-        id: Uuid,
-        sequence: u64,
-    ) -> Result<Option<A>, Poison> {
-        let mut rest = REST_MIN;
-        loop {
-            match handler.load_since(id, sequence).await {
-                Ok(loaded) => return Ok(loaded.map(|loaded| loaded.aggregate)),
-                Err(error) => self.rest_or_give_up("process_managers", &error, &mut rest).await?,
-            }
-        }
-    }
-
     /// Has a command done once, however often its cause is followed.
-    async fn ask<A: EventSourced>(
+    pub(super) async fn ask<A: EventSourced>(
         &self,
         handler: &CommandHandler<A>,
         cause: &Cause,
@@ -345,7 +284,7 @@ impl Executor {
     }
 
     /// Rests if trying again may help.
-    async fn rest_or_give_up<E: std::fmt::Display>(
+    pub(super) async fn rest_or_give_up<E: std::fmt::Display>(
         &self,
         manager: &'static str,
         error: &CommandError<E>,
@@ -381,7 +320,7 @@ fn describe<E: std::fmt::Display>(error: &CommandError<E>) -> String {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     Yes,
     No,
 }

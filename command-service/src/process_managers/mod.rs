@@ -6,22 +6,29 @@ mod dead_letters;
 mod deadlines;
 mod executor;
 mod fulfilment;
+mod gift_deadlines;
+mod gift_desk;
+mod gift_expiry;
+mod gift_purchase;
+mod gift_use;
 mod order_payment;
 mod refund;
 mod runner;
+mod situations;
 mod step;
 mod turns;
 
 use shared::{
-    domain::{DomainEvent, order::OrderEvent, payment::PaymentEvent},
+    domain::{DomainEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent},
     log::RecordedEvent,
 };
 
 pub use dead_letters::QUEUE;
 pub use deadlines::on_timer;
 pub use executor::{Cause, CommandObserver, EffectRun, Effects, Executor, Poison};
+pub use gift_desk::GiftDesk;
 pub use runner::{LetterObserver, Runner};
-pub use step::{Effect, Policies, Situation, Step};
+pub use step::{DishNow, Effect, GiftAct, Policies, Situation, Step};
 pub use turns::Turns;
 
 /// A process manager: its stable name, which names its commands, and its reaction.
@@ -33,11 +40,14 @@ pub struct ProcessManager {
 }
 
 /// All of them, in the order in which they react to one event.
-pub const PROCESS_MANAGERS: [ProcessManager; 4] = [
+pub const PROCESS_MANAGERS: [ProcessManager; 7] = [
     ProcessManager { name: "order_payment", react: order_payment::react },
     ProcessManager { name: "fulfilment", react: fulfilment::react },
     ProcessManager { name: "cancellation", react: cancellation::react },
     ProcessManager { name: "refund", react: refund::react },
+    ProcessManager { name: "gift_purchase", react: gift_purchase::react },
+    ProcessManager { name: "gift_use", react: gift_use::react },
+    ProcessManager { name: "gift_expiry", react: gift_expiry::react },
 ];
 
 /// Whether anybody reacts to the event at all.
@@ -80,7 +90,28 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | PaymentEvent::PaymentRefundUnknown(_)
             | PaymentEvent::PaymentIntegrityViolated(_) => false,
         },
-        DomainEvent::Gift(_) => false,
+        DomainEvent::Gift(event) => match event {
+            GiftEvent::GiftPaymentRequested(_)
+            | GiftEvent::GiftPaymentAttemptFailed(_)
+            | GiftEvent::GiftIssued(_)
+            | GiftEvent::GiftActivated(_)
+            | GiftEvent::GiftReserved(_)
+            | GiftEvent::GiftCredited(_)
+            | GiftEvent::GiftExpired(_)
+            | GiftEvent::GiftCancelled(_)
+            | GiftEvent::GiftRefundRequested(_)
+            | GiftEvent::GiftUnblocked(_) => true,
+            GiftEvent::GiftCreated(_)
+            | GiftEvent::GiftDelivered(_)
+            | GiftEvent::GiftReminded(_)
+            | GiftEvent::GiftActivationReverted(_)
+            | GiftEvent::GiftConverted(_)
+            | GiftEvent::GiftRedeemed(_)
+            | GiftEvent::GiftReservationReleased(_)
+            | GiftEvent::GiftRefundSettled(_)
+            | GiftEvent::GiftRefundReverted(_)
+            | GiftEvent::GiftBlocked(_) => false,
+        },
     }
 }
 

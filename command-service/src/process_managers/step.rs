@@ -2,10 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use shared::domain::{
-    OrderId, PaymentId,
-    order::{Order, OrderCommand, OrderPolicy},
+    GiftId, Money, OrderId, PaymentId,
+    gift::{Gift, GiftCommand, GiftPolicy},
+    order::{Order, OrderCommand, OrderPolicy, OrderStatus, ProducerSnapshot, RequestedLine},
     payment::{Payment, PaymentCommand, PaymentPolicy, Provider, Purpose},
 };
+
+use uuid::Uuid;
 
 use crate::timers::TimerKind;
 
@@ -30,6 +33,15 @@ pub enum Step {
         /// What to do instead if it says no; without it, a no is an answer too.
         otherwise: Vec<Step>,
     },
+    /// Ask something of a gift, or of the vault that holds its code.
+    Gift {
+        /// The gift.
+        gift_id: GiftId,
+        /// What.
+        act: GiftAct,
+        /// What to do instead if it says no; without it, a no is an answer too.
+        otherwise: Vec<Step>,
+    },
     /// Do something outside.
     Effect(Effect),
     /// Start a deadline that no event starts.
@@ -39,6 +51,22 @@ pub enum Step {
         /// When.
         due_at: DateTime<Utc>,
     },
+}
+
+/// Something to do with a gift.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GiftAct {
+    /// Ask it.
+    Ask(Box<GiftCommand>),
+    /// Make its code, and tell it that its money is there.
+    Issue {
+        /// The payment that brought the money.
+        payment_id: PaymentId,
+        /// How much.
+        amount: Money,
+    },
+    /// Erase its code.
+    EraseCode,
 }
 
 /// Something to do at the payment provider. The payment says what exactly, at the moment of doing.
@@ -73,8 +101,23 @@ pub struct Situation {
     pub order: Option<Order>,
     /// The payment, where the event is about one.
     pub payment: Option<Payment>,
+    /// The gift, where the event is about one or about its payment.
+    pub gift: Option<Gift>,
+    /// What the order of a given dish needs to know of the catalogue.
+    pub dish: Option<DishNow>,
+    /// The reservations of the gift whose time is over, and where their orders stand.
+    pub overdue: Vec<(Uuid, Option<OrderStatus>)>,
     /// The settings.
     pub policies: Policies,
+}
+
+/// A given dish and its kitchen as the catalogue has them now.
+#[derive(Debug, Clone)]
+pub struct DishNow {
+    /// The kitchen.
+    pub producer: ProducerSnapshot,
+    /// The dish, in the quantity that was given.
+    pub line: RequestedLine,
 }
 
 /// The settings that process managers hand on.
@@ -84,6 +127,8 @@ pub struct Policies {
     pub order: OrderPolicy,
     /// Durations and limits of payments.
     pub payment: PaymentPolicy,
+    /// Durations and limits of gifts.
+    pub gift: GiftPolicy,
     /// The provider for customers who do not choose one.
     pub default_provider: Provider,
     /// The providers that may be used.
@@ -100,12 +145,25 @@ impl Situation {
             Purpose::Gift { .. } => None,
         }
     }
+
+    /// The gift that the payment is for.
+    pub fn gift_of_payment(&self) -> Option<GiftId> {
+        match self.payment.as_ref()?.purpose()? {
+            Purpose::Gift { gift_id } => Some(gift_id),
+            Purpose::Order { .. } => None,
+        }
+    }
 }
 
 impl Step {
     /// Asks an order; a no is an answer too.
     pub fn order(order_id: OrderId, command: OrderCommand) -> Self {
         Self::Order { order_id, command, otherwise: Vec::new() }
+    }
+
+    /// Asks a gift; a no is an answer too.
+    pub fn gift(gift_id: GiftId, command: GiftCommand) -> Self {
+        Self::Gift { gift_id, act: GiftAct::Ask(Box::new(command)), otherwise: Vec::new() }
     }
 
     /// Asks a payment; a no is an answer too.

@@ -1,6 +1,7 @@
 //! Which events start which deadlines.
 
-use shared::domain::{DomainEvent, order::OrderEvent, payment::PaymentEvent};
+use chrono::{DateTime, Utc};
+use shared::domain::{DomainEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent};
 use uuid::Uuid;
 
 use crate::event_log::{NewEvent, NewTimer};
@@ -20,16 +21,31 @@ pub enum TimerKind {
     CaptureLimit,
     /// A refund that failed or got lost is looked at again.
     RefundRetry,
+    /// A gift that nobody paid is called off.
+    GiftPaymentDeadline,
+    /// The recipient of a gift is told of it.
+    GiftDeliver,
+    /// The holder of a gift is reminded of its end.
+    GiftRemind,
+    /// A gift's time is over.
+    GiftExpiry,
+    /// A share of a gift whose order should be paid by now is looked at.
+    GiftReservationTtl,
 }
 
 impl TimerKind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 11] = [
         Self::OrderPaymentDeadline,
         Self::ProducerAccept,
         Self::OrderAutoComplete,
         Self::PayoutRelease,
         Self::CaptureLimit,
         Self::RefundRetry,
+        Self::GiftPaymentDeadline,
+        Self::GiftDeliver,
+        Self::GiftRemind,
+        Self::GiftExpiry,
+        Self::GiftReservationTtl,
     ];
 
     /// The stored name.
@@ -41,6 +57,11 @@ impl TimerKind {
             Self::PayoutRelease => "payout_release",
             Self::CaptureLimit => "capture_limit",
             Self::RefundRetry => "refund_retry",
+            Self::GiftPaymentDeadline => "gift_payment_deadline",
+            Self::GiftDeliver => "gift_deliver",
+            Self::GiftRemind => "gift_remind",
+            Self::GiftExpiry => "gift_expiry",
+            Self::GiftReservationTtl => "gift_reservation_ttl",
         }
     }
 
@@ -53,9 +74,40 @@ impl TimerKind {
 /// How long a refund whose outcome is unknown rests before somebody asks the provider.
 const REFUND_UNKNOWN_REST: chrono::Duration = chrono::Duration::seconds(60);
 
-/// The deadline that `event` of the aggregate starts, if any.
-pub fn armed_by(aggregate_id: Uuid, event: &NewEvent) -> Option<NewTimer> {
-    let (kind, due_at) = match &event.event {
+/// The deadlines that `event` of the aggregate starts.
+pub fn armed_by(aggregate_id: Uuid, event: &NewEvent) -> Vec<NewTimer> {
+    let timer = |(kind, due_at): (TimerKind, DateTime<Utc>)| NewTimer {
+        timer_id: Uuid::new_v5(&event.event_id, kind.as_str().as_bytes()),
+        kind: kind.as_str(),
+        aggregate_id,
+        correlation_id: event.correlation_id,
+        causation_id: event.event_id,
+        due_at,
+    };
+    match &event.event {
+        DomainEvent::Gift(gift_event) => by_gift(gift_event).into_iter().map(timer).collect(),
+        DomainEvent::Order(_) | DomainEvent::Payment(_) => by_order_or_payment(event).map(timer).into_iter().collect(),
+    }
+}
+
+fn by_gift(event: &GiftEvent) -> Vec<(TimerKind, DateTime<Utc>)> {
+    match event {
+        GiftEvent::GiftCreated(created) => vec![(TimerKind::GiftPaymentDeadline, created.payment_deadline)],
+        GiftEvent::GiftIssued(issued) => vec![
+            (TimerKind::GiftDeliver, issued.deliver_at),
+            (TimerKind::GiftRemind, issued.remind_at),
+            (TimerKind::GiftExpiry, issued.expires_at),
+        ],
+        GiftEvent::GiftReminded(reminded) => {
+            reminded.next_at.map(|next_at| (TimerKind::GiftRemind, next_at)).into_iter().collect()
+        }
+        GiftEvent::GiftReserved(reserved) => vec![(TimerKind::GiftReservationTtl, reserved.until)],
+        _ => Vec::new(),
+    }
+}
+
+fn by_order_or_payment(event: &NewEvent) -> Option<(TimerKind, DateTime<Utc>)> {
+    Some(match &event.event {
         DomainEvent::Order(OrderEvent::OrderCreated(created)) if created.amount_due.is_positive() => {
             (TimerKind::OrderPaymentDeadline, created.payment_deadline)
         }
@@ -74,13 +126,5 @@ pub fn armed_by(aggregate_id: Uuid, event: &NewEvent) -> Option<NewTimer> {
             (TimerKind::RefundRetry, event.occurred_at + REFUND_UNKNOWN_REST)
         }
         DomainEvent::Order(_) | DomainEvent::Payment(_) | DomainEvent::Gift(_) => return None,
-    };
-    Some(NewTimer {
-        timer_id: Uuid::new_v5(&event.event_id, kind.as_str().as_bytes()),
-        kind: kind.as_str(),
-        aggregate_id,
-        correlation_id: event.correlation_id,
-        causation_id: event.event_id,
-        due_at,
     })
 }

@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt, stream};
 use shared::{
-    domain::{OrderId, PaymentId},
+    domain::{GiftId, OrderId, PaymentId},
     runtime::supervisor::panic_message,
 };
 use sqlx::{PgPool, Row};
@@ -172,6 +172,11 @@ impl Scheduler {
             TimerKind::CaptureLimit | TimerKind::RefundRetry => {
                 self.executor.situation_of_payment(PaymentId(timer.aggregate_id)).await?
             }
+            TimerKind::GiftPaymentDeadline
+            | TimerKind::GiftDeliver
+            | TimerKind::GiftRemind
+            | TimerKind::GiftExpiry
+            | TimerKind::GiftReservationTtl => self.executor.situation_of_gift(GiftId(timer.aggregate_id)).await?,
         };
         // A deadline is derived from the event that started it; one that was put off, from its predecessor.
         let is_first = timer.timer_id == Uuid::new_v5(&timer.causation_id, timer.kind.as_bytes());

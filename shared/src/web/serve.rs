@@ -1,6 +1,6 @@
 //! Serving a router until the program ends.
 
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::{Router, ServiceExt, serve::ListenerExt};
 use http::Request;
@@ -23,7 +23,9 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
     });
     let service = Alias::new(request::finish(router, metrics));
-    axum::serve(listener, ServiceExt::<Request<axum::body::Body>>::into_make_service(service))
+    // Who opened the connection is told to whoever asks.
+    type Ask = Request<axum::body::Body>;
+    axum::serve(listener, ServiceExt::<Ask>::into_make_service_with_connect_info::<SocketAddr>(service))
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await
 }

@@ -1,6 +1,7 @@
 //! Process managers and timers on a real Postgres, killed at any point, with a provider that counts.
 
 mod deadlines;
+mod gifts;
 mod kills;
 mod letters;
 
@@ -12,13 +13,14 @@ use parking_lot::Mutex;
 use shared::{
     domain::{
         Actor, Money, OrderId, PaymentId,
+        gift::GiftPolicy,
         order::{OrderCommand, OrderPolicy, OrderStatus},
         payment::{
             EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider, ProviderReport,
             ProviderStatus, RecordProviderStatus, RefundOutcome,
         },
     },
-    runtime::Clock,
+    runtime::{Clock, settings::Key32},
 };
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    catalogue::Catalogue,
+    gift_vault::GiftVault,
     leader::{Candidate, Office},
     testing::{CUSTOMER, PRICE_KOPECKS, Process, TestDatabase, cook, create, now, pay, run_until, submission},
     timers::Scheduler,
@@ -109,6 +113,7 @@ fn policies() -> Policies {
     Policies {
         order: OrderPolicy::default(),
         payment: PaymentPolicy::default(),
+        gift: GiftPolicy::default(),
         default_provider: Provider::DevFake,
         enabled_providers: vec![Provider::DevFake],
         payment_grace: TimeDelta::minutes(10),
@@ -183,6 +188,11 @@ fn executor(process: &Process, clock: &Clock, bank: &Bank) -> Executor {
     Executor {
         orders: process.orders.clone(),
         payments: process.payments.clone(),
+        gifts: GiftDesk {
+            gifts: process.gifts.clone(),
+            vault: GiftVault::new(process.db.clone(), Key32::new([1; 32]), &Key32::new([2; 32])),
+            catalogue: Catalogue::new(process.db.clone()),
+        },
         effects: Arc::new(bank.clone()),
         queue: process.queue.clone(),
         clock: clock.clone(),
