@@ -1,17 +1,17 @@
 //! Puts the write side together.
 
-use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_nats::Client;
 use parking_lot::Mutex as SyncMutex;
 use shared::{
-    domain::{EventSourced, gift::Gift, order::Order, payment::Payment},
+    domain::{EventSourced, dispute::Dispute, gift::Gift, order::Order, payment::Payment},
     follow::LogFeed,
     log::LogReader,
     runtime::{
         Platform, Supervisor, Verdict,
         health::Readiness,
-        metrics::{Aggregate, BusinessEvent},
+        metrics::Aggregate,
         postgres::{PoolOptions, connect_pool},
     },
     sealing::Sealer,
@@ -31,7 +31,7 @@ use crate::{
     http::{AppParts, AppState, SessionWatch, router},
     inbox::Inbox,
     leader::{Candidate, Office},
-    log_listener::listen,
+    listener,
     observers::{ProviderMetrics, dead_letters, process_commands, provider_health, relay_health},
     payment_desk::PaymentDesk,
     process_managers::{Executor, GiftDesk, Runner},
@@ -46,7 +46,7 @@ use crate::{
 
 /// Notifications of the imitation bank that may wait.
 const NOTIFICATIONS_MAX: usize = 4_096;
-/// The rest between two looks at the relay.
+/// The rest between two looks at how far the relay is.
 const RELAY_LOOK: Duration = Duration::from_millis(250);
 /// How often old receipts are swept, and how many at a time.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -99,6 +99,7 @@ impl CommandService {
     ) -> Result<Self, StartError> {
         let log = start_log(platform, settings).await?;
         let orders: CommandHandler<Order> = handler(platform, &log, settings);
+        let disputes: CommandHandler<Dispute> = handler(platform, &log, settings);
         let payments: CommandHandler<Payment> = handler(platform, &log, settings);
         let gifts: CommandHandler<Gift> = handler(platform, &log, settings);
         let vault = GiftVault::new(log.db.clone(), settings.gift_pepper(), &settings.gift_vault_key());
@@ -109,6 +110,7 @@ impl CommandService {
             orders: orders.clone(),
             payments: payments.clone(),
             gifts: GiftDesk { gifts: gifts.clone(), vault: vault.clone(), catalogue: catalogue.clone() },
+            disputes: disputes.clone(),
             effects: Arc::new(desk.clone()),
             queue: log.queue.clone(),
             clock: platform.clock.clone(),
@@ -127,7 +129,7 @@ impl CommandService {
             let (watch, feed) = (watch.clone(), feed.clone());
             async move { Ok(watch.run(feed, shutdown).await?) }
         });
-        start_listener(platform, &log, catalogue.clone());
+        listener::start(platform, &log.db, &log.feed, catalogue.clone());
         let is_development = platform.settings.is_development();
         let mut return_urls = settings.return_urls.clone();
         if is_development {
@@ -141,6 +143,7 @@ impl CommandService {
             vault,
             guesses: Guesses::new(log.db.clone(), platform.clock.clone(), settings.gift_pepper()),
             client_ip_header: settings.client_ip_header.clone(),
+            disputes,
             queue: log.queue.clone(),
             catalogue,
             sealer: Sealer::new(log.db.clone(), platform.settings.pii_kek().expose()),
@@ -328,41 +331,6 @@ fn start_sweeper(platform: &Platform, log: &Log, keep_hours: u32) {
                     () = shutdown.cancelled() => return Ok(()),
                     () = tokio::time::sleep(SWEEP_EVERY) => {}
                 }
-            }
-        }
-    });
-}
-
-/// Hears of the events and catalogue changes of other processes, and counts events.
-fn start_listener(platform: &Platform, log: &Log, catalogue: Catalogue) {
-    let (db, feed) = (log.db.clone(), log.feed.clone());
-    let listened = feed.clone();
-    platform.supervisor.spawn("log_listener", move |shutdown| {
-        let (db, feed, catalogue) = (db.clone(), listened.clone(), catalogue.clone());
-        async move { listen(db, feed, catalogue, shutdown).await }
-    });
-    let metrics = Arc::clone(&platform.metrics);
-    platform.supervisor.spawn("event_counter", move |shutdown| {
-        let (feed, metrics) = (feed.clone(), Arc::clone(&metrics));
-        async move {
-            let mut position = feed.reader().head().await?;
-            let mut counters = HashMap::new();
-            loop {
-                let events = tokio::select! {
-                    () = shutdown.cancelled() => return Ok(()),
-                    events = feed.read_after(position, 1_024) => events?,
-                };
-                for event in &events {
-                    position = event.position;
-                    let Ok(known) = &event.event else { continue };
-                    let counter = counters.entry(known.type_name()).or_insert_with(|| {
-                        let event_type = known.type_name();
-                        let aggregate_type = known.aggregate_type().as_str();
-                        metrics.business_events.get_or_create_owned(&BusinessEvent { event_type, aggregate_type })
-                    });
-                    counter.inc();
-                }
-                metrics.head_position.set(position as i64);
             }
         }
     });

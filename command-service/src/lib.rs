@@ -9,7 +9,7 @@ pub mod guesses;
 pub mod http;
 pub mod inbox;
 pub mod leader;
-mod log_listener;
+mod listener;
 mod observers;
 pub mod payment_desk;
 pub mod process_managers;

@@ -7,8 +7,8 @@ use shared::{
     domain::{
         Money, PaymentId,
         payment::{
-            EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider, ProviderReport,
-            ProviderStatus, RecordProviderStatus, RefundState,
+            AbortOutcome, EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider,
+            ProviderReport, ProviderStatus, RecordProviderStatus, RefundState,
         },
     },
     runtime::Clock,
@@ -27,8 +27,10 @@ use crate::{
 const CALL_LIMIT: Duration = Duration::from_secs(8);
 /// The rest before a provider that did not answer is asked again.
 const REST: Duration = Duration::from_secs(5);
-/// How often calling off is tried; then the page dies by itself.
+/// How often calling off is tried in one go; then it rests.
 const ABORTS_MAX: u32 = 5;
+/// How often a provider is asked in one go what it says now.
+const ASKS_MAX: u32 = 5;
 
 /// The providers that may be used. Cheap to clone.
 #[derive(Clone)]
@@ -128,7 +130,17 @@ impl PaymentDesk {
                 tracing::warn!(payment.id = %id, because, "payment not called off yet");
                 Err(REST)
             }
-            Some(Aborted::Nothing { .. }) | None => Ok(Vec::new()),
+            Some(Aborted::Nothing { because }) => Ok(vec![not_yet(because)]),
+            None => Ok(vec![not_yet("the provider is switched off".to_owned())]),
+        }
+    }
+
+    /// What it says now; a provider that does not answer is asked again by whoever polls.
+    async fn look(&self, payment: &Payment, ctx: &CallCtx, run: &EffectRun) -> Done {
+        match self.ask(payment, ctx.operation_id).await {
+            Ok(told) => Ok(told.into_iter().collect()),
+            Err(_) if run.attempt < ASKS_MAX => Err(REST),
+            Err(_) => Ok(Vec::new()),
         }
     }
 
@@ -198,6 +210,10 @@ impl PaymentDesk {
 /// What became of an effect, or how long to rest before trying again.
 type Done = Result<Vec<PaymentCommand>, Duration>;
 
+fn not_yet(because: String) -> PaymentCommand {
+    PaymentCommand::RecordAbortOutcome(AbortOutcome::NotYet { because })
+}
+
 fn left_after(payment: &Payment, amount: Money) -> Option<i64> {
     let refunded = payment.refunds().iter().filter(|refund| refund.state == RefundState::Succeeded);
     let refunded: i64 = refunded.map(|refund| refund.amount.minor()).sum();
@@ -213,6 +229,7 @@ impl Effects for PaymentDesk {
             Effect::OpenSession(id) => self.open(id, payment, &ctx, run).await,
             Effect::Abort(id) => self.call_off(id, payment, &ctx, run).await,
             Effect::Capture(id) => self.take(id, payment, &ctx).await,
+            Effect::Ask(_) => self.look(payment, &ctx, run).await,
             Effect::Refund(_) => self.give_back(payment, &ctx, run).await,
         }
     }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use clap::Parser;
 use http::HeaderName;
 use shared::{
-    domain::{gift::GiftPolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider},
+    domain::{dispute::DisputePolicy, gift::GiftPolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider},
     runtime::{
         SettingsError, SharedSettings,
         settings::{Environment, Key32, Settings},
@@ -181,6 +181,7 @@ impl WriteSideSettings {
         };
         Policies {
             order,
+            dispute: DisputePolicy::default(),
             payment: PaymentPolicy::default(),
             gift: GiftPolicy { payment_window: order.payment_window, ..GiftPolicy::default() },
             default_provider: Provider::DevFake,

@@ -8,6 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use shared::{
     domain::{
         Actor, DishId, EventSourced, Intent, Money, OrderId, PaymentId, ProducerId, UserId,
+        dispute::Dispute,
         gift::Gift,
         order::{
             CreateOrder, DeliveryType, Funds, MarkPaid, Order, OrderCommand, OrderPolicy, ProducerSnapshot,
@@ -67,6 +68,7 @@ pub(crate) struct Process {
     pub orders: CommandHandler<Order>,
     pub payments: CommandHandler<Payment>,
     pub gifts: CommandHandler<Gift>,
+    pub disputes: CommandHandler<Dispute>,
     pub queue: AppendQueue,
     pub db: PgPool,
     pub feed: LogFeed,
@@ -102,7 +104,8 @@ impl Process {
         Self {
             orders: CommandHandler::new(db.clone(), queue.clone(), snapshots.clone(), 1_000, conflicts.clone()),
             payments: CommandHandler::new(db.clone(), queue.clone(), snapshots.clone(), 1_000, conflicts.clone()),
-            gifts: CommandHandler::new(db.clone(), queue.clone(), snapshots, 1_000, conflicts.clone()),
+            gifts: CommandHandler::new(db.clone(), queue.clone(), snapshots.clone(), 1_000, conflicts.clone()),
+            disputes: CommandHandler::new(db.clone(), queue.clone(), snapshots, 1_000, conflicts.clone()),
             queue,
             db: db.clone(),
             feed,

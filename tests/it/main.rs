@@ -5,6 +5,7 @@ mod harness;
 
 mod access;
 mod crashes;
+mod crowd;
 mod dead_letters;
 mod deadlines;
 mod duplicates;

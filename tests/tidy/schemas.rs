@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use schemars::Schema;
 use serde_json::Value;
 use shared::{
-    domain::{AggregateType, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent},
+    domain::{AggregateType, dispute::DisputeEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent},
     log::upcast,
 };
 
@@ -26,7 +26,9 @@ fn events() -> Vec<Released> {
     };
     let orders = of(AggregateType::Order, OrderEvent::schemas());
     let payments = of(AggregateType::Payment, PaymentEvent::schemas());
-    orders.chain(payments).chain(of(AggregateType::Gift, GiftEvent::schemas())).collect()
+    let disputes = of(AggregateType::Dispute, DisputeEvent::schemas());
+    let gifts = of(AggregateType::Gift, GiftEvent::schemas());
+    orders.chain(payments).chain(disputes).chain(gifts).collect()
 }
 
 fn file(event: &str, name: &str) -> PathBuf {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{aggregates::Loaded, request::Expected};
 
 /// Raise it when the state of an aggregate changes its shape or meaning; older snapshots are then passed over.
-const STATE_VERSION: i32 = 1;
+const STATE_VERSION: i32 = 2;
 /// Snapshots that may wait to be written; more are left out, since the next one does as well.
 const WAITING_MAX: usize = 64;
 

@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use axum::extract::FromRef;
 use http::HeaderName;
 use shared::{
-    domain::{gift::Gift, order::Order, payment::Payment},
+    domain::{dispute::Dispute, gift::Gift, order::Order, payment::Payment},
     runtime::{Clock, Metrics},
     sealing::Sealer,
     web::{Authenticator, OpaqueKey},
@@ -34,6 +34,8 @@ pub struct AppParts {
     pub guesses: Guesses,
     /// The header in which a trusted proxy says who calls.
     pub client_ip_header: Option<HeaderName>,
+    /// Disputes.
+    pub disputes: CommandHandler<Dispute>,
     /// The log.
     pub queue: AppendQueue,
     /// Dishes and kitchens.

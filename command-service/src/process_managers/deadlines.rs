@@ -1,7 +1,8 @@
 //! What happens when a deadline comes. The aggregates judge again, so a deadline that is out of date does nothing.
 
 use shared::domain::{
-    GiftId, OrderId, PaymentId,
+    DisputeId, GiftId, OrderId, PaymentId,
+    dispute::DisputeCommand,
     order::{CancelReason, OrderCommand, OrderStatus},
     payment::{Payment, PaymentStatus},
 };
@@ -12,7 +13,7 @@ use super::{
     order_payment::abort,
     step::{Effect, Situation, Step},
 };
-use crate::timers::TimerKind;
+use crate::timers::{STUCK_AFTER, TimerKind};
 
 /// What follows from the firing of a timer of `kind` for the aggregate. `is_first` is false for a deadline that was
 /// put off once already. In the situation of an order's payment deadline, the payment is its active attempt.
@@ -28,6 +29,16 @@ pub fn on_timer(kind: TimerKind, aggregate_id: Uuid, is_first: bool, situation: 
         }
         TimerKind::PayoutRelease => vec![Step::order(order_id, OrderCommand::ReleasePayout)],
         TimerKind::CaptureLimit => on_capture_limit(payment_id, situation),
+        TimerKind::AbortRetry => vec![Step::Effect(Effect::Abort(payment_id))],
+        TimerKind::ProducerRemind => vec![Step::order(order_id, OrderCommand::RemindProducer)],
+        TimerKind::StuckFulfilment => on_stuck(situation),
+        TimerKind::DisputeResponse => {
+            let command = DisputeCommand::PassResponseDeadline { policy: situation.policies.dispute };
+            vec![Step::dispute(DisputeId(aggregate_id), command)]
+        }
+        TimerKind::DisputeDecision => {
+            vec![Step::dispute(DisputeId(aggregate_id), DisputeCommand::PassDecisionDeadline)]
+        }
         TimerKind::RefundRetry => vec![Step::Effect(Effect::Refund(payment_id))],
         TimerKind::GiftPaymentDeadline => gift_deadlines::on_payment_deadline(gift_id, is_first, situation),
         TimerKind::GiftDeliver => gift_deadlines::deliver(gift_id, situation),
@@ -49,6 +60,27 @@ fn on_payment_deadline(order_id: OrderId, is_first: bool, situation: &Situation)
     }
     let abort = order.active_payment().map(|payment_id| abort(payment_id, "the time to pay is over"));
     abort.into_iter().chain([cancel(order_id, CancelReason::PaymentTimeout)]).collect()
+}
+
+/// A meal that should have been handed over long ago; a promise that was moved gets its time.
+fn on_stuck(situation: &Situation) -> Vec<Step> {
+    let Some(order) = &situation.order else { return Vec::new() };
+    let (Some(status), Some(ready_by)) = (order.status(), order.ready_by()) else { return Vec::new() };
+    match status {
+        OrderStatus::Accepted | OrderStatus::Preparing | OrderStatus::Ready | OrderStatus::OutForDelivery => {
+            let due_at = ready_by + STUCK_AFTER;
+            if situation.now < due_at {
+                vec![Step::Arm { kind: TimerKind::StuckFulfilment, due_at }]
+            } else {
+                vec![Step::Alarm { kind: "stuck_fulfilment" }]
+            }
+        }
+        OrderStatus::WaitingForPayment
+        | OrderStatus::Paid
+        | OrderStatus::Delivered
+        | OrderStatus::Completed
+        | OrderStatus::Cancelled => Vec::new(),
+    }
 }
 
 fn on_capture_limit(payment_id: PaymentId, situation: &Situation) -> Vec<Step> {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use shared::{
     domain::{
         Actor, EventSourced, Intent, PaymentId,
+        dispute::Dispute,
         order::Order,
         payment::{Payment, PaymentCommand},
     },
@@ -94,6 +95,8 @@ pub struct Executor {
     pub payments: CommandHandler<Payment>,
     /// Gifts, and what is done with them beside asking them.
     pub gifts: GiftDesk,
+    /// Disputes.
+    pub disputes: CommandHandler<Dispute>,
     /// The outside.
     pub effects: Arc<dyn Effects>,
     /// The log.
@@ -157,6 +160,10 @@ impl Executor {
                         left.extend(otherwise.into_iter().rev());
                     }
                 }
+                Step::Dispute { dispute_id, command } => {
+                    self.ask(&self.disputes, cause, &mut asked, (dispute_id.0, false), command).await?;
+                }
+                Step::Alarm { kind } => self.alarm(cause, aggregate_id, kind),
                 Step::Effect(effect) => self.act(effect, cause).await?,
                 Step::Arm { kind, due_at } => {
                     let timer_id = Uuid::new_v5(&cause.source_id, kind.as_str().as_bytes());
@@ -173,6 +180,12 @@ impl Executor {
             }
         }
         Ok(())
+    }
+
+    /// Says what a person has to look at, where people and machines see it.
+    fn alarm(&self, cause: &Cause, aggregate_id: Uuid, kind: &'static str) {
+        tracing::error!(event = "alarm", kind, manager = cause.manager, aggregate.id = %aggregate_id, "look at this");
+        (self.observer)(cause.manager, "alarm");
     }
 
     /// Has a command done once, however often its cause is followed.

@@ -16,7 +16,7 @@ pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
     match &event.event {
         Ok(DomainEvent::Gift(gift_event)) => on_gift(GiftId(event.aggregate_id), event.event_id, gift_event, situation),
         Ok(DomainEvent::Payment(payment_event)) => on_payment(payment_event, situation),
-        Ok(DomainEvent::Order(_)) | Err(_) => Vec::new(),
+        Ok(DomainEvent::Order(_) | DomainEvent::Dispute(_)) | Err(_) => Vec::new(),
     }
 }
 

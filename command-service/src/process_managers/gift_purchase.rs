@@ -2,11 +2,11 @@
 
 use shared::{
     domain::{
-        DomainEvent, GiftId, PaymentId,
+        DomainEvent, GiftId, Money, PaymentId,
         gift::{GiftCancelReason, GiftCommand, GiftEvent, GiftPaymentRequested, GiftStatus},
         payment::{
-            CaptureMode, FailureReason, InitiatePayment, PaymentCommand, PaymentEvent, PaymentSucceeded, Purpose,
-            UnappliedCause,
+            CaptureMode, FailureReason, InitiatePayment, IntegrityDecision, PaymentCommand, PaymentEvent,
+            PaymentIntegrityResolved, Purpose, UnappliedCause,
         },
     },
     log::RecordedEvent,
@@ -21,7 +21,7 @@ pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
     match &event.event {
         Ok(DomainEvent::Gift(gift_event)) => on_gift(GiftId(event.aggregate_id), gift_event, situation),
         Ok(DomainEvent::Payment(payment_event)) => on_payment(PaymentId(event.aggregate_id), payment_event, situation),
-        Ok(DomainEvent::Order(_)) | Err(_) => Vec::new(),
+        Ok(DomainEvent::Order(_) | DomainEvent::Dispute(_)) | Err(_) => Vec::new(),
     }
 }
 
@@ -95,7 +95,12 @@ fn on_payment(payment_id: PaymentId, event: &PaymentEvent, situation: &Situation
         PaymentEvent::PaymentAuthorized(authorized) if authorized.late => {
             vec![Step::payment(payment_id, PaymentCommand::MarkUnapplied { cause: UnappliedCause::Late })]
         }
-        PaymentEvent::PaymentSucceeded(succeeded) => use_money(payment_id, gift_id, succeeded, situation),
+        PaymentEvent::PaymentSucceeded(succeeded) => use_money(payment_id, gift_id, succeeded.amount, situation),
+        PaymentEvent::PaymentIntegrityResolved(resolved) => on_looked_at(payment_id, gift_id, resolved, situation),
+        // The money is not ours any more.
+        PaymentEvent::PaymentExternalRefundRecorded(_) => {
+            vec![Step::Alarm { kind: "external_refund" }, block(gift_id, "the bank gave its money back")]
+        }
         PaymentEvent::PaymentUnapplied(_) => send_back(payment_id, payment),
         PaymentEvent::PaymentFailed(failed) => {
             vec![Step::gift(gift_id, GiftCommand::RecordPaymentFailure { payment_id, reason: failed.reason })]
@@ -106,7 +111,7 @@ fn on_payment(payment_id: PaymentId, event: &PaymentEvent, situation: &Situation
 }
 
 /// The money buys the gift, or else it is nobody's and goes back.
-fn use_money(id: PaymentId, gift_id: GiftId, succeeded: &PaymentSucceeded, situation: &Situation) -> Vec<Step> {
+fn use_money(id: PaymentId, gift_id: GiftId, amount: Money, situation: &Situation) -> Vec<Step> {
     if situation.payment.as_ref().is_some_and(|payment| payment.is_unapplied() || payment.is_on_hold()) {
         return Vec::new();
     }
@@ -121,7 +126,34 @@ fn use_money(id: PaymentId, gift_id: GiftId, succeeded: &PaymentSucceeded, situa
             | GiftStatus::Expired,
         ) => UnappliedCause::Duplicate,
     };
-    let act = GiftAct::Issue { payment_id: id, amount: succeeded.amount };
+    let act = GiftAct::Issue { payment_id: id, amount };
     let otherwise = vec![Step::payment(id, PaymentCommand::MarkUnapplied { cause })];
     vec![Step::Gift { gift_id, act, otherwise }]
+}
+
+/// Two administrators looked at a contradiction: what stood still goes on, from what the provider says now.
+fn on_looked_at(
+    payment_id: PaymentId,
+    gift_id: GiftId,
+    resolved: &PaymentIntegrityResolved,
+    situation: &Situation,
+) -> Vec<Step> {
+    let Some(payment) = &situation.payment else { return Vec::new() };
+    let mut steps = match (resolved.decision, payment.captured()) {
+        // The gift has this money booked: a person sends it back, as far as it was not spent.
+        (IntegrityDecision::RefundAll, _) if payment.is_applied() => {
+            vec![Step::Alarm { kind: "gift_to_be_refunded" }, block(gift_id, "its payment is to be refunded")]
+        }
+        (IntegrityDecision::AcceptAsProvider, Some(captured)) if !payment.is_applied() => {
+            use_money(payment_id, gift_id, captured, situation)
+        }
+        (IntegrityDecision::RefundAll | IntegrityDecision::AcceptAsProvider, _) => Vec::new(),
+    };
+    steps.extend([Step::Effect(Effect::Ask(payment_id)), Step::Effect(Effect::Refund(payment_id))]);
+    steps
+}
+
+/// Nobody uses a gift whose money is in doubt.
+pub(super) fn block(gift_id: GiftId, reason: &str) -> Step {
+    Step::gift(gift_id, GiftCommand::Block { reason: reason.to_owned() })
 }

@@ -23,7 +23,7 @@ pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
             let Some(gift) = &situation.gift else { return Vec::new() };
             on_gift(GiftId(event.aggregate_id), gift_event, gift, situation)
         }
-        Ok(DomainEvent::Payment(_)) | Err(_) => Vec::new(),
+        Ok(DomainEvent::Payment(_) | DomainEvent::Dispute(_)) | Err(_) => Vec::new(),
     }
 }
 

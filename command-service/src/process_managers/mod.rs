@@ -4,6 +4,7 @@
 mod cancellation;
 mod dead_letters;
 mod deadlines;
+mod dispute;
 mod executor;
 mod fulfilment;
 mod gift_deadlines;
@@ -19,7 +20,7 @@ mod step;
 mod turns;
 
 use shared::{
-    domain::{DomainEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent},
+    domain::{DomainEvent, dispute::DisputeEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent},
     log::RecordedEvent,
 };
 
@@ -40,7 +41,7 @@ pub struct ProcessManager {
 }
 
 /// All of them, in the order in which they react to one event.
-pub const PROCESS_MANAGERS: [ProcessManager; 7] = [
+pub const PROCESS_MANAGERS: [ProcessManager; 8] = [
     ProcessManager { name: "order_payment", react: order_payment::react },
     ProcessManager { name: "fulfilment", react: fulfilment::react },
     ProcessManager { name: "cancellation", react: cancellation::react },
@@ -48,6 +49,7 @@ pub const PROCESS_MANAGERS: [ProcessManager; 7] = [
     ProcessManager { name: "gift_purchase", react: gift_purchase::react },
     ProcessManager { name: "gift_use", react: gift_use::react },
     ProcessManager { name: "gift_expiry", react: gift_expiry::react },
+    ProcessManager { name: "dispute", react: dispute::react },
 ];
 
 /// Whether anybody reacts to the event at all.
@@ -60,8 +62,11 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | OrderEvent::OrderPaid(_)
             | OrderEvent::OrderAccepted(_)
             | OrderEvent::OrderCancelled(_)
+            | OrderEvent::OrderPayoutFrozen(_)
             | OrderEvent::OrderRefundAuthorized(_) => true,
             OrderEvent::OrderEtaChanged(_)
+            | OrderEvent::OrderProducerReminded(_)
+            | OrderEvent::OrderPayoutUnfrozen(_)
             | OrderEvent::OrderPreparationStarted(_)
             | OrderEvent::OrderReady(_)
             | OrderEvent::OrderDispatched(_)
@@ -82,12 +87,17 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | PaymentEvent::PaymentUnapplied(_)
             | PaymentEvent::PaymentRefundRequested(_)
             | PaymentEvent::PaymentRefundSucceeded(_)
-            | PaymentEvent::PaymentRefundFailed(_) => true,
+            | PaymentEvent::PaymentRefundFailed(_)
+            | PaymentEvent::PaymentIntegrityResolved(_)
+            | PaymentEvent::PaymentChargebackRecorded(_)
+            | PaymentEvent::PaymentExternalRefundRecorded(_) => true,
             PaymentEvent::PaymentSessionOpened(_)
             | PaymentEvent::PaymentProcessing(_)
             | PaymentEvent::PaymentApplied(_)
             | PaymentEvent::PaymentRefundSubmitted(_)
             | PaymentEvent::PaymentRefundUnknown(_)
+            | PaymentEvent::PaymentAbortPostponed(_)
+            | PaymentEvent::PaymentIntegrityResolutionProposed(_)
             | PaymentEvent::PaymentIntegrityViolated(_) => false,
         },
         DomainEvent::Gift(event) => match event {
@@ -111,6 +121,16 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | GiftEvent::GiftRefundSettled(_)
             | GiftEvent::GiftRefundReverted(_)
             | GiftEvent::GiftBlocked(_) => false,
+        },
+        DomainEvent::Dispute(event) => match event {
+            DisputeEvent::DisputeResolved(_) | DisputeEvent::DisputeSlaBreached(_) => true,
+            DisputeEvent::DisputeOpened(_)
+            | DisputeEvent::DisputeEvidenceSubmitted(_)
+            | DisputeEvent::DisputeResponded(_)
+            | DisputeEvent::DisputeEscalated(_)
+            | DisputeEvent::DisputeOfferMade(_)
+            | DisputeEvent::DisputeOfferDeclined(_)
+            | DisputeEvent::DisputeResolutionProposed(_) => false,
         },
     }
 }

@@ -3,22 +3,28 @@
 use shared::{
     domain::{
         DomainEvent, Money, OrderId, PaymentId, RefundId,
-        order::{CancelReason, Funds, MarkPaid, Order, OrderCommand, OrderEvent, OrderPaymentRequested, OrderStatus},
+        order::{
+            AuthorizeRefund, CancelReason, Fault, Funds, MarkPaid, Order, OrderCommand, OrderEvent,
+            OrderPaymentRequested, OrderStatus, RefundAmount, RefundSource,
+        },
         payment::{
-            CaptureMode, FailureReason, InitiatePayment, Payment, PaymentCommand, PaymentEvent, PaymentRefundSource,
-            PaymentStatus, Purpose, UnappliedCause,
+            CaptureMode, FailureReason, InitiatePayment, IntegrityDecision, Payment, PaymentCommand, PaymentEvent,
+            PaymentIntegrityResolved, PaymentRefundSource, PaymentStatus, Purpose, UnappliedCause,
         },
     },
     log::RecordedEvent,
 };
+use uuid::Uuid;
 
 use super::step::{Effect, Situation, Step};
 
 pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
     match &event.event {
         Ok(DomainEvent::Order(order_event)) => on_order(OrderId(event.aggregate_id), order_event, situation),
-        Ok(DomainEvent::Payment(payment_event)) => on_payment(PaymentId(event.aggregate_id), payment_event, situation),
-        Ok(DomainEvent::Gift(_)) | Err(_) => Vec::new(),
+        Ok(DomainEvent::Payment(payment_event)) => {
+            on_payment(event.event_id, PaymentId(event.aggregate_id), payment_event, situation)
+        }
+        Ok(DomainEvent::Dispute(_) | DomainEvent::Gift(_)) | Err(_) => Vec::new(),
     }
 }
 
@@ -82,7 +88,7 @@ fn give_up_if_exhausted(order_id: OrderId, situation: &Situation) -> Vec<Step> {
     vec![Step::order(order_id, cancel)]
 }
 
-fn on_payment(payment_id: PaymentId, event: &PaymentEvent, situation: &Situation) -> Vec<Step> {
+fn on_payment(event_id: Uuid, payment_id: PaymentId, event: &PaymentEvent, situation: &Situation) -> Vec<Step> {
     let (Some(order_id), Some(payment)) = (situation.order_of_payment(), situation.payment.as_ref()) else {
         return Vec::new();
     };
@@ -107,6 +113,7 @@ fn on_payment(payment_id: PaymentId, event: &PaymentEvent, situation: &Situation
             let command = OrderCommand::RecordPaymentFailure { payment_id, reason: failed.reason };
             vec![Step::order(order_id, command)]
         }
+        PaymentEvent::PaymentIntegrityResolved(resolved) => on_looked_at(payment_id, resolved, event_id, situation),
         PaymentEvent::PaymentAbortRequested(_) => vec![Step::Effect(Effect::Abort(payment_id))],
         _ => Vec::new(),
     }
@@ -133,6 +140,37 @@ fn use_money(id: PaymentId, order_id: OrderId, amount: Money, funds: Funds, situ
     };
     let otherwise = vec![Step::payment(id, PaymentCommand::MarkUnapplied { cause })];
     vec![Step::Order { order_id, command, otherwise }]
+}
+
+/// Two administrators looked at a contradiction: what stood still goes on, from what the provider says now.
+fn on_looked_at(
+    payment_id: PaymentId,
+    resolved: &PaymentIntegrityResolved,
+    event_id: Uuid,
+    situation: &Situation,
+) -> Vec<Step> {
+    let (Some(order_id), Some(payment)) = (situation.order_of_payment(), &situation.payment) else { return Vec::new() };
+    let mut steps = match (resolved.decision, payment.captured()) {
+        // The order has this money booked: it owes it, as an administrator's refund.
+        (IntegrityDecision::RefundAll, _) if payment.is_applied() => {
+            vec![Step::order(
+                order_id,
+                OrderCommand::AuthorizeRefund(AuthorizeRefund {
+                    refund_id: RefundId::of_source(order_id, "admin", event_id),
+                    source: RefundSource::Admin,
+                    source_id: event_id,
+                    amount: RefundAmount::Rest,
+                    fault: Fault::Platform,
+                }),
+            )]
+        }
+        (IntegrityDecision::AcceptAsProvider, Some(captured)) if !payment.is_applied() => {
+            use_money(payment_id, order_id, captured, Funds::Captured, situation)
+        }
+        (IntegrityDecision::RefundAll | IntegrityDecision::AcceptAsProvider, _) => Vec::new(),
+    };
+    steps.extend([Step::Effect(Effect::Ask(payment_id)), Step::Effect(Effect::Refund(payment_id))]);
+    steps
 }
 
 /// Money that had nothing to buy: let go if it is only held, else sent back.

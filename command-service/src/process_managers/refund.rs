@@ -4,11 +4,12 @@ use shared::{
     domain::{
         DomainEvent, GiftId, Money, OrderId, PaymentId, RefundId,
         gift::{GiftCommand, GiftEvent},
-        order::{Order, OrderCommand, OrderEvent, RefundPart},
-        payment::{Payment, PaymentCommand, PaymentEvent, PaymentRefundSource},
+        order::{AuthorizeRefund, Fault, Order, OrderCommand, OrderEvent, RefundAmount, RefundPart, RefundSource},
+        payment::{Payment, PaymentCommand, PaymentEvent, PaymentRefundSource, RefundState},
     },
     log::RecordedEvent,
 };
+use uuid::Uuid;
 
 use super::step::{Effect, GiftAct, Situation, Step};
 
@@ -26,7 +27,9 @@ pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
             let settle = OrderCommand::SettleRefund { refund_id: credited.refund_id, part: RefundPart::Gift };
             vec![Step::order(credited.order_id, settle)]
         }
-        Ok(DomainEvent::Payment(payment_event)) => on_payment(PaymentId(event.aggregate_id), payment_event, situation),
+        Ok(DomainEvent::Payment(payment_event)) => {
+            on_payment(event.event_id, PaymentId(event.aggregate_id), payment_event, situation)
+        }
         _ => Vec::new(),
     }
 }
@@ -58,7 +61,7 @@ fn credit(order_id: OrderId, gift_id: GiftId, refund_id: RefundId, amount: Money
     }
 }
 
-fn on_payment(payment_id: PaymentId, event: &PaymentEvent, situation: &Situation) -> Vec<Step> {
+fn on_payment(event_id: Uuid, payment_id: PaymentId, event: &PaymentEvent, situation: &Situation) -> Vec<Step> {
     let next = Step::Effect(Effect::Refund(payment_id));
     let told = |refund_id, command| {
         let order_id = situation.order_of_payment().filter(|_| is_the_orders(situation.payment.as_ref(), refund_id));
@@ -78,6 +81,9 @@ fn on_payment(payment_id: PaymentId, event: &PaymentEvent, situation: &Situation
             told(refund_id, record).into_iter().chain([next]).collect()
         }
         PaymentEvent::PaymentRefundFailed(_) => vec![next],
+        PaymentEvent::PaymentSucceeded(_) => pay_back_what_waited(payment_id, situation),
+        PaymentEvent::PaymentFailed(_) => forget_what_was_never_taken(payment_id, situation),
+        PaymentEvent::PaymentExternalRefundRecorded(refund) => book(event_id, payment_id, refund.amount, situation),
         _ => Vec::new(),
     }
 }
@@ -86,4 +92,52 @@ fn on_payment(payment_id: PaymentId, event: &PaymentEvent, situation: &Situation
 fn is_the_orders(payment: Option<&Payment>, refund_id: RefundId) -> bool {
     let refunds = payment.map_or(&[][..], Payment::refunds);
     refunds.iter().any(|refund| refund.refund_id == refund_id && refund.source == PaymentRefundSource::OrderRefund)
+}
+
+/// The card's parts that the order owes through this payment: refund and amount.
+fn owed_by_card(payment_id: PaymentId, situation: &Situation) -> Vec<(RefundId, Money)> {
+    let order = situation.order.as_ref().filter(|order| order.paid_by() == Some(payment_id));
+    let pending = order.into_iter().flat_map(Order::pending_refunds);
+    pending.filter(|(_, part, _)| *part == RefundPart::Card).map(|(refund_id, _, amount)| (refund_id, amount)).collect()
+}
+
+/// What was owed before the held money was taken was refused then.
+fn pay_back_what_waited(payment_id: PaymentId, situation: &Situation) -> Vec<Step> {
+    let Some(order_id) = situation.order_of_payment() else { return Vec::new() };
+    let owed = owed_by_card(payment_id, situation);
+    owed.into_iter().map(|(refund_id, amount)| pay_back(order_id, payment_id, refund_id, amount)).collect()
+}
+
+/// The hold was lifted: the customer has the money, and nothing is left to pay back.
+fn forget_what_was_never_taken(payment_id: PaymentId, situation: &Situation) -> Vec<Step> {
+    let Some(order_id) = situation.order_of_payment() else { return Vec::new() };
+    let settle =
+        |(refund_id, _)| Step::order(order_id, OrderCommand::SettleRefund { refund_id, part: RefundPart::Card });
+    owed_by_card(payment_id, situation).into_iter().map(settle).collect()
+}
+
+/// Money was given back at the bank: it is what the order owes and could not pay itself, or a refund of its own.
+fn book(event_id: Uuid, payment_id: PaymentId, amount: Money, situation: &Situation) -> Vec<Step> {
+    let (Some(order_id), Some(payment)) = (situation.order_of_payment(), &situation.payment) else { return Vec::new() };
+    let is_ours = situation.order.as_ref().is_some_and(|order| order.paid_by() == Some(payment_id));
+    if !is_ours {
+        return vec![Step::Alarm { kind: "external_refund_of_unused_money" }];
+    }
+    let cannot_pay = |refund_id: RefundId| match payment.refunds().iter().find(|it| it.refund_id == refund_id) {
+        Some(refund) => matches!(refund.state, RefundState::Failed { .. }),
+        None => true,
+    };
+    let owed = owed_by_card(payment_id, situation);
+    let same = owed.into_iter().find(|(refund_id, owed)| *owed == amount && cannot_pay(*refund_id));
+    let command = match same {
+        Some((refund_id, _)) => OrderCommand::SettleRefund { refund_id, part: RefundPart::Card },
+        None => OrderCommand::AuthorizeRefund(AuthorizeRefund {
+            refund_id: RefundId::of_source(order_id, "external", event_id),
+            source: RefundSource::External,
+            source_id: event_id,
+            amount: RefundAmount::Exactly(amount),
+            fault: Fault::Platform,
+        }),
+    };
+    vec![Step::Alarm { kind: "external_refund" }, Step::order(order_id, command)]
 }

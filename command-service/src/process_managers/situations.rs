@@ -1,9 +1,9 @@
-//! What process managers and timers look at: the aggregates that an event or a deadline is about, as they are now.
+//! What process managers and timers look at before they decide.
 
 use shared::{
     domain::{
         DomainEvent, EventSourced, OrderId, PaymentId,
-        order::{Order, OrderEvent},
+        order::{Funds, Order, OrderEvent, OrderStatus},
         payment::PaymentEvent,
     },
     log::RecordedEvent,
@@ -26,9 +26,15 @@ impl Executor {
                 | OrderEvent::OrderAccepted(_)
                 | OrderEvent::OrderCancelled(_)
                 | OrderEvent::OrderRefundAuthorized(_)
+                | OrderEvent::OrderPayoutFrozen(_)
                 | OrderEvent::OrderPaymentAttemptFailed(_),
-            )) => situation.order = self.load_since(&self.orders, event.aggregate_id, event.sequence).await?,
-            Ok(DomainEvent::Order(_)) => {}
+            )) => {
+                situation.order = self.load_since(&self.orders, event.aggregate_id, event.sequence).await?;
+                if let Some(held) = situation.order.as_ref().and_then(held_by) {
+                    situation.payment = self.load(&self.payments, held.0).await?;
+                }
+            }
+            Ok(DomainEvent::Order(_) | DomainEvent::Dispute(_)) => {}
             Ok(DomainEvent::Payment(payment_event)) => {
                 situation.payment = self.load_since(&self.payments, event.aggregate_id, event.sequence).await?;
                 let is_about_money = matches!(
@@ -36,6 +42,9 @@ impl Executor {
                     PaymentEvent::PaymentAuthorized(_)
                         | PaymentEvent::PaymentSucceeded(_)
                         | PaymentEvent::PaymentFailed(_)
+                        | PaymentEvent::PaymentIntegrityResolved(_)
+                        | PaymentEvent::PaymentChargebackRecorded(_)
+                        | PaymentEvent::PaymentExternalRefundRecorded(_)
                 );
                 self.situate_gift_payment(&mut situation).await?;
                 if let (true, Some(order_id)) = (is_about_money, situation.order_of_payment()) {
@@ -67,7 +76,8 @@ impl Executor {
         Ok(situation)
     }
 
-    pub(super) fn empty_situation(&self) -> Situation {
+    /// The situation of a timer that needs to look at nothing.
+    pub fn empty_situation(&self) -> Situation {
         Situation {
             now: self.clock.now(),
             order: None,
@@ -101,4 +111,10 @@ impl Executor {
             }
         }
     }
+}
+
+/// The payment that holds money for the cancelled order.
+fn held_by(order: &Order) -> Option<PaymentId> {
+    let is_cancelled = order.status() == Some(OrderStatus::Cancelled);
+    order.receipt().filter(|receipt| is_cancelled && receipt.funds == Funds::Authorized)?.payment_id
 }

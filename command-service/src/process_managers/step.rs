@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use shared::domain::{
-    GiftId, Money, OrderId, PaymentId,
+    DisputeId, GiftId, Money, OrderId, PaymentId,
+    dispute::{DisputeCommand, DisputePolicy},
     gift::{Gift, GiftCommand, GiftPolicy},
     order::{Order, OrderCommand, OrderPolicy, OrderStatus, ProducerSnapshot, RequestedLine},
     payment::{Payment, PaymentCommand, PaymentPolicy, Provider, Purpose},
@@ -42,8 +43,20 @@ pub enum Step {
         /// What to do instead if it says no; without it, a no is an answer too.
         otherwise: Vec<Step>,
     },
+    /// Ask something of a dispute.
+    Dispute {
+        /// The dispute.
+        dispute_id: DisputeId,
+        /// What.
+        command: DisputeCommand,
+    },
     /// Do something outside.
     Effect(Effect),
+    /// Call a person.
+    Alarm {
+        /// What is wrong, for machines.
+        kind: &'static str,
+    },
     /// Start a deadline that no event starts.
     Arm {
         /// What is to happen.
@@ -80,13 +93,15 @@ pub enum Effect {
     Capture(PaymentId),
     /// Do the next refund.
     Refund(PaymentId),
+    /// Ask where it stands.
+    Ask(PaymentId),
 }
 
 impl Effect {
     /// The payment it is about.
     pub fn payment_id(self) -> PaymentId {
         match self {
-            Self::OpenSession(id) | Self::Abort(id) | Self::Capture(id) | Self::Refund(id) => id,
+            Self::OpenSession(id) | Self::Abort(id) | Self::Capture(id) | Self::Refund(id) | Self::Ask(id) => id,
         }
     }
 }
@@ -125,6 +140,8 @@ pub struct DishNow {
 pub struct Policies {
     /// Durations and limits of orders.
     pub order: OrderPolicy,
+    /// Durations and limits of disputes.
+    pub dispute: DisputePolicy,
     /// Durations and limits of payments.
     pub payment: PaymentPolicy,
     /// Durations and limits of gifts.
@@ -164,6 +181,11 @@ impl Step {
     /// Asks a gift; a no is an answer too.
     pub fn gift(gift_id: GiftId, command: GiftCommand) -> Self {
         Self::Gift { gift_id, act: GiftAct::Ask(Box::new(command)), otherwise: Vec::new() }
+    }
+
+    /// Asks a dispute; a no is an answer too.
+    pub fn dispute(dispute_id: DisputeId, command: DisputeCommand) -> Self {
+        Self::Dispute { dispute_id, command }
     }
 
     /// Asks a payment; a no is an answer too.

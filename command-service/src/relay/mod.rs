@@ -46,6 +46,8 @@ pub struct RelayOptions {
     pub window_events: usize,
     /// Bytes of payload in one window; a single event may be larger.
     pub window_bytes: usize,
+    /// How long after a window under load the next one begins, unless it is full.
+    pub gather: Duration,
     /// Windows in flight.
     pub windows_max: usize,
     /// How long JetStream may take to answer.
@@ -70,6 +72,7 @@ impl Default for RelayOptions {
             keep_events: None,
             window_events: 256,
             window_bytes: 1024 * 1024,
+            gather: Duration::from_millis(5),
             windows_max: 4,
             ack_timeout: Duration::from_secs(5),
             inspect_idle: Duration::from_secs(5),

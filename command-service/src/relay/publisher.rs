@@ -83,18 +83,21 @@ impl Publisher<'_> {
     async fn send(&self, standing: Standing, windows: mpsc::Sender<Window>) -> Result<(), Surprise> {
         let mut sent = standing.position;
         let started = Instant::now();
+        let mut next_at = started;
         while started.elapsed() < self.options.inspect_busy {
             // `settle` has met a surprise and reports it.
             let Ok(place) = windows.reserve().await else { return Ok(()) };
-            let Some(events) = self.next_window(sent).await? else { return Ok(()) };
+            let Some(events) = self.next_window(sent, next_at).await? else { return Ok(()) };
+            next_at = Instant::now() + self.options.gather;
             place.send(self.publish(&events, standing.replicas).await?);
             sent += events.len() as Position;
         }
         Ok(())
     }
 
-    /// Whatever waits, up to the size of a window; nothing if nothing came for a while.
-    async fn next_window(&self, sent: Position) -> Result<Option<Vec<Arc<RecordedEvent>>>, Surprise> {
+    /// Whatever waits, up to the size of a window; nothing if nothing came for a while. Under load a few events wait for
+    /// company until `next_at`: each window costs the server, its readers and this process as much as several events.
+    async fn next_window(&self, sent: Position, next_at: Instant) -> Result<Option<Vec<Arc<RecordedEvent>>>, Surprise> {
         let reading = self.feed.read_after(sent, self.options.window_events);
         let mut events = if self.feed.head() > sent {
             reading.await?
@@ -104,6 +107,11 @@ impl Publisher<'_> {
                 Err(_) => return Ok(None),
             }
         };
+        let has_backlog = events.last().is_some_and(|last| last.position < self.feed.head());
+        if !has_backlog && Instant::now() < next_at {
+            tokio::time::sleep_until(next_at).await;
+            events = self.feed.read_after(sent, self.options.window_events).await?;
+        }
         let mut bytes = 0;
         let fitting = events.iter().take_while(|event| {
             bytes += event.payload.len();

@@ -1,7 +1,7 @@
 //! Which events start which deadlines.
 
 use chrono::{DateTime, Utc};
-use shared::domain::{DomainEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent};
+use shared::domain::{DomainEvent, dispute::DisputeEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent};
 use uuid::Uuid;
 
 use crate::event_log::{NewEvent, NewTimer};
@@ -21,6 +21,16 @@ pub enum TimerKind {
     CaptureLimit,
     /// A refund that failed or got lost is looked at again.
     RefundRetry,
+    /// An attempt that the provider could not be brought to call off is tried again.
+    AbortRetry,
+    /// A cook who has not answered is reminded.
+    ProducerRemind,
+    /// A meal that should be there and is not is looked at by a person.
+    StuckFulfilment,
+    /// A cook has not answered a dispute.
+    DisputeResponse,
+    /// Nobody has decided a dispute.
+    DisputeDecision,
     /// A gift that nobody paid is called off.
     GiftPaymentDeadline,
     /// The recipient of a gift is told of it.
@@ -34,13 +44,18 @@ pub enum TimerKind {
 }
 
 impl TimerKind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 16] = [
         Self::OrderPaymentDeadline,
         Self::ProducerAccept,
         Self::OrderAutoComplete,
         Self::PayoutRelease,
         Self::CaptureLimit,
         Self::RefundRetry,
+        Self::AbortRetry,
+        Self::ProducerRemind,
+        Self::StuckFulfilment,
+        Self::DisputeResponse,
+        Self::DisputeDecision,
         Self::GiftPaymentDeadline,
         Self::GiftDeliver,
         Self::GiftRemind,
@@ -57,6 +72,11 @@ impl TimerKind {
             Self::PayoutRelease => "payout_release",
             Self::CaptureLimit => "capture_limit",
             Self::RefundRetry => "refund_retry",
+            Self::AbortRetry => "abort_retry",
+            Self::ProducerRemind => "producer_remind",
+            Self::StuckFulfilment => "stuck_fulfilment",
+            Self::DisputeResponse => "dispute_response",
+            Self::DisputeDecision => "dispute_decision",
             Self::GiftPaymentDeadline => "gift_payment_deadline",
             Self::GiftDeliver => "gift_deliver",
             Self::GiftRemind => "gift_remind",
@@ -74,57 +94,124 @@ impl TimerKind {
 /// How long a refund whose outcome is unknown rests before somebody asks the provider.
 const REFUND_UNKNOWN_REST: chrono::Duration = chrono::Duration::seconds(60);
 
+/// How long a cook may take to look at a new order before being reminded.
+const REMIND_AFTER: chrono::Duration = chrono::Duration::minutes(2);
+/// How long after its promised time a meal that was not handed over is an alarm.
+pub const STUCK_AFTER: chrono::Duration = chrono::Duration::hours(2);
+
 /// The deadlines that `event` of the aggregate starts.
-pub fn armed_by(aggregate_id: Uuid, event: &NewEvent) -> Vec<NewTimer> {
-    let timer = |(kind, due_at): (TimerKind, DateTime<Utc>)| NewTimer {
+pub fn armed_by(aggregate_id: Uuid, event: &NewEvent) -> impl Iterator<Item = NewTimer> {
+    let deadlines = match &event.event {
+        DomainEvent::Order(order_event) => {
+            let [first, second] = of_order(order_event, event.occurred_at);
+            [first, second, None]
+        }
+        DomainEvent::Payment(payment_event) => [of_payment(payment_event, event.occurred_at), None, None],
+        DomainEvent::Dispute(dispute_event) => [of_dispute(dispute_event), None, None],
+        DomainEvent::Gift(gift_event) => of_gift(gift_event),
+    };
+    deadlines.into_iter().flatten().map(move |(kind, due_at)| NewTimer {
         timer_id: Uuid::new_v5(&event.event_id, kind.as_str().as_bytes()),
         kind: kind.as_str(),
         aggregate_id,
         correlation_id: event.correlation_id,
         causation_id: event.event_id,
         due_at,
-    };
-    match &event.event {
-        DomainEvent::Gift(gift_event) => by_gift(gift_event).into_iter().map(timer).collect(),
-        DomainEvent::Order(_) | DomainEvent::Payment(_) => by_order_or_payment(event).map(timer).into_iter().collect(),
-    }
-}
-
-fn by_gift(event: &GiftEvent) -> Vec<(TimerKind, DateTime<Utc>)> {
-    match event {
-        GiftEvent::GiftCreated(created) => vec![(TimerKind::GiftPaymentDeadline, created.payment_deadline)],
-        GiftEvent::GiftIssued(issued) => vec![
-            (TimerKind::GiftDeliver, issued.deliver_at),
-            (TimerKind::GiftRemind, issued.remind_at),
-            (TimerKind::GiftExpiry, issued.expires_at),
-        ],
-        GiftEvent::GiftReminded(reminded) => {
-            reminded.next_at.map(|next_at| (TimerKind::GiftRemind, next_at)).into_iter().collect()
-        }
-        GiftEvent::GiftReserved(reserved) => vec![(TimerKind::GiftReservationTtl, reserved.until)],
-        _ => Vec::new(),
-    }
-}
-
-fn by_order_or_payment(event: &NewEvent) -> Option<(TimerKind, DateTime<Utc>)> {
-    Some(match &event.event {
-        DomainEvent::Order(OrderEvent::OrderCreated(created)) if created.amount_due.is_positive() => {
-            (TimerKind::OrderPaymentDeadline, created.payment_deadline)
-        }
-        DomainEvent::Order(OrderEvent::OrderPaid(paid)) => (TimerKind::ProducerAccept, paid.accept_deadline),
-        DomainEvent::Order(OrderEvent::OrderDelivered(delivered)) => {
-            (TimerKind::OrderAutoComplete, delivered.auto_complete_at)
-        }
-        DomainEvent::Order(OrderEvent::OrderCompleted(completed)) => {
-            (TimerKind::PayoutRelease, completed.payout_due_at)
-        }
-        DomainEvent::Payment(PaymentEvent::PaymentAuthorized(authorized)) => {
-            (TimerKind::CaptureLimit, authorized.capture_before)
-        }
-        DomainEvent::Payment(PaymentEvent::PaymentRefundFailed(failed)) => (TimerKind::RefundRetry, failed.retry_at?),
-        DomainEvent::Payment(PaymentEvent::PaymentRefundUnknown(_)) => {
-            (TimerKind::RefundRetry, event.occurred_at + REFUND_UNKNOWN_REST)
-        }
-        DomainEvent::Order(_) | DomainEvent::Payment(_) | DomainEvent::Gift(_) => return None,
     })
+}
+
+type Deadline = (TimerKind, DateTime<Utc>);
+
+fn of_order(event: &OrderEvent, occurred_at: DateTime<Utc>) -> [Option<Deadline>; 2] {
+    let first = match event {
+        OrderEvent::OrderCreated(created) if created.amount_due.is_positive() => {
+            Some((TimerKind::OrderPaymentDeadline, created.payment_deadline))
+        }
+        OrderEvent::OrderPaid(paid) => {
+            let remind_at = occurred_at + REMIND_AFTER;
+            let remind = (remind_at < paid.accept_deadline).then_some((TimerKind::ProducerRemind, remind_at));
+            return [Some((TimerKind::ProducerAccept, paid.accept_deadline)), remind];
+        }
+        OrderEvent::OrderAccepted(accepted) => Some((TimerKind::StuckFulfilment, accepted.ready_by + STUCK_AFTER)),
+        OrderEvent::OrderReady(_) | OrderEvent::OrderDispatched(_) => {
+            Some((TimerKind::StuckFulfilment, occurred_at + STUCK_AFTER))
+        }
+        OrderEvent::OrderDelivered(delivered) => Some((TimerKind::OrderAutoComplete, delivered.auto_complete_at)),
+        OrderEvent::OrderCompleted(completed) => Some((TimerKind::PayoutRelease, completed.payout_due_at)),
+        // What a dispute held up goes on.
+        OrderEvent::OrderPayoutUnfrozen(unfrozen) => {
+            let complete = unfrozen.auto_complete_at.map(|at| (TimerKind::OrderAutoComplete, at));
+            return [complete, unfrozen.payout_due_at.map(|at| (TimerKind::PayoutRelease, at))];
+        }
+        OrderEvent::OrderCreated(_)
+        | OrderEvent::OrderPaymentRequested(_)
+        | OrderEvent::OrderPaymentAttemptFailed(_)
+        | OrderEvent::OrderProducerReminded(_)
+        | OrderEvent::OrderEtaChanged(_)
+        | OrderEvent::OrderPreparationStarted(_)
+        | OrderEvent::OrderCancelled(_)
+        | OrderEvent::OrderRefundAuthorized(_)
+        | OrderEvent::OrderRefundSettled(_)
+        | OrderEvent::OrderRefundFailed(_)
+        | OrderEvent::OrderPayoutFrozen(_)
+        | OrderEvent::OrderPayoutReleased(_)
+        | OrderEvent::OrderRated(_) => None,
+    };
+    [first, None]
+}
+
+fn of_payment(event: &PaymentEvent, occurred_at: DateTime<Utc>) -> Option<Deadline> {
+    match event {
+        PaymentEvent::PaymentAuthorized(authorized) => Some((TimerKind::CaptureLimit, authorized.capture_before)),
+        PaymentEvent::PaymentAbortPostponed(postponed) => Some((TimerKind::AbortRetry, postponed.retry_at)),
+        PaymentEvent::PaymentRefundFailed(failed) => Some((TimerKind::RefundRetry, failed.retry_at?)),
+        PaymentEvent::PaymentRefundUnknown(_) => Some((TimerKind::RefundRetry, occurred_at + REFUND_UNKNOWN_REST)),
+        _ => None,
+    }
+}
+
+fn of_dispute(event: &DisputeEvent) -> Option<Deadline> {
+    match event {
+        DisputeEvent::DisputeOpened(opened) => Some((TimerKind::DisputeResponse, opened.response_due)),
+        DisputeEvent::DisputeResponded(responded) => Some((TimerKind::DisputeDecision, responded.decision_due)),
+        DisputeEvent::DisputeEscalated(escalated) => Some((TimerKind::DisputeDecision, escalated.decision_due)),
+        DisputeEvent::DisputeEvidenceSubmitted(_)
+        | DisputeEvent::DisputeOfferMade(_)
+        | DisputeEvent::DisputeOfferDeclined(_)
+        | DisputeEvent::DisputeResolutionProposed(_)
+        | DisputeEvent::DisputeSlaBreached(_)
+        | DisputeEvent::DisputeResolved(_) => None,
+    }
+}
+
+fn of_gift(event: &GiftEvent) -> [Option<Deadline>; 3] {
+    let only = match event {
+        GiftEvent::GiftCreated(created) => Some((TimerKind::GiftPaymentDeadline, created.payment_deadline)),
+        GiftEvent::GiftIssued(issued) => {
+            return [
+                Some((TimerKind::GiftDeliver, issued.deliver_at)),
+                Some((TimerKind::GiftRemind, issued.remind_at)),
+                Some((TimerKind::GiftExpiry, issued.expires_at)),
+            ];
+        }
+        GiftEvent::GiftReminded(reminded) => reminded.next_at.map(|next_at| (TimerKind::GiftRemind, next_at)),
+        GiftEvent::GiftReserved(reserved) => Some((TimerKind::GiftReservationTtl, reserved.until)),
+        GiftEvent::GiftPaymentRequested(_)
+        | GiftEvent::GiftPaymentAttemptFailed(_)
+        | GiftEvent::GiftDelivered(_)
+        | GiftEvent::GiftActivated(_)
+        | GiftEvent::GiftActivationReverted(_)
+        | GiftEvent::GiftConverted(_)
+        | GiftEvent::GiftRedeemed(_)
+        | GiftEvent::GiftReservationReleased(_)
+        | GiftEvent::GiftCredited(_)
+        | GiftEvent::GiftExpired(_)
+        | GiftEvent::GiftCancelled(_)
+        | GiftEvent::GiftRefundRequested(_)
+        | GiftEvent::GiftRefundSettled(_)
+        | GiftEvent::GiftRefundReverted(_)
+        | GiftEvent::GiftBlocked(_)
+        | GiftEvent::GiftUnblocked(_) => None,
+    };
+    [only, None, None]
 }

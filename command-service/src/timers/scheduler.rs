@@ -168,8 +168,11 @@ impl Scheduler {
             TimerKind::OrderPaymentDeadline
             | TimerKind::ProducerAccept
             | TimerKind::OrderAutoComplete
-            | TimerKind::PayoutRelease => self.executor.situation_of_order(OrderId(timer.aggregate_id)).await?,
-            TimerKind::CaptureLimit | TimerKind::RefundRetry => {
+            | TimerKind::PayoutRelease
+            | TimerKind::ProducerRemind
+            | TimerKind::StuckFulfilment => self.executor.situation_of_order(OrderId(timer.aggregate_id)).await?,
+            TimerKind::DisputeResponse | TimerKind::DisputeDecision => self.executor.empty_situation(),
+            TimerKind::CaptureLimit | TimerKind::RefundRetry | TimerKind::AbortRetry => {
                 self.executor.situation_of_payment(PaymentId(timer.aggregate_id)).await?
             }
             TimerKind::GiftPaymentDeadline

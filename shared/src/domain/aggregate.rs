@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use super::{Actor, DecodeError, Rejection, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent};
+use super::{
+    Actor, DecodeError, Rejection, dispute::DisputeEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent,
+};
 
 /// The kinds of streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,11 +16,13 @@ pub enum AggregateType {
     Payment,
     /// What one person pays for and another one spends.
     Gift,
+    /// A disagreement about an order.
+    Dispute,
 }
 
 impl AggregateType {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Order, Self::Payment, Self::Gift];
+    pub const ALL: [Self; 4] = [Self::Order, Self::Payment, Self::Dispute, Self::Gift];
 
     /// The stable name, in the log and on the wire.
     pub fn as_str(self) -> &'static str {
@@ -26,6 +30,7 @@ impl AggregateType {
             Self::Order => "order",
             Self::Payment => "payment",
             Self::Gift => "gift",
+            Self::Dispute => "dispute",
         }
     }
 
@@ -75,6 +80,8 @@ pub enum DomainEvent {
     Payment(PaymentEvent),
     /// Of a gift.
     Gift(GiftEvent),
+    /// Of a dispute.
+    Dispute(DisputeEvent),
 }
 
 impl DomainEvent {
@@ -84,6 +91,7 @@ impl DomainEvent {
             AggregateType::Order => OrderEvent::decode(event_type, payload).map(Self::Order),
             AggregateType::Payment => PaymentEvent::decode(event_type, payload).map(Self::Payment),
             AggregateType::Gift => GiftEvent::decode(event_type, payload).map(Self::Gift),
+            AggregateType::Dispute => DisputeEvent::decode(event_type, payload).map(Self::Dispute),
         }
     }
 
@@ -93,6 +101,7 @@ impl DomainEvent {
             Self::Order(_) => AggregateType::Order,
             Self::Payment(_) => AggregateType::Payment,
             Self::Gift(_) => AggregateType::Gift,
+            Self::Dispute(_) => AggregateType::Dispute,
         }
     }
 
@@ -102,6 +111,7 @@ impl DomainEvent {
             Self::Order(event) => event.type_name(),
             Self::Payment(event) => event.type_name(),
             Self::Gift(event) => event.type_name(),
+            Self::Dispute(event) => event.type_name(),
         }
     }
 
@@ -111,6 +121,7 @@ impl DomainEvent {
             Self::Order(event) => event.schema_version(),
             Self::Payment(event) => event.schema_version(),
             Self::Gift(event) => event.schema_version(),
+            Self::Dispute(event) => event.schema_version(),
         }
     }
 }
@@ -121,6 +132,7 @@ impl Serialize for DomainEvent {
             Self::Order(event) => event.serialize(serializer),
             Self::Payment(event) => event.serialize(serializer),
             Self::Gift(event) => event.serialize(serializer),
+            Self::Dispute(event) => event.serialize(serializer),
         }
     }
 }

@@ -45,6 +45,8 @@ ids! {
     DisputeId,
     /// One refund, whatever parts it has.
     RefundId,
+    /// A cook's offer within a dispute.
+    OfferId,
 }
 
 impl PaymentId {
@@ -70,6 +72,20 @@ impl PaymentId {
     }
 }
 
+impl DisputeId {
+    /// An order's dispute number `number` (1, 2): derived, so that two who open one at the same time name the same one.
+    pub fn of_order(order_id: OrderId, number: u32) -> Self {
+        Self(Uuid::new_v5(&order_id.0, format!("dispute:{number}").as_bytes()))
+    }
+}
+
+impl OfferId {
+    /// Offer number `number` (1, 2, …) within a dispute.
+    pub fn of_dispute(dispute_id: DisputeId, number: u32) -> Self {
+        Self(Uuid::new_v5(&dispute_id.0, format!("offer:{number}").as_bytes()))
+    }
+}
+
 impl RefundId {
     /// The refund that `source_id` (an event, a dispute, …) asks of an order.
     pub fn of_source(order_id: OrderId, source: &str, source_id: Uuid) -> Self {
@@ -79,6 +95,11 @@ impl RefundId {
     /// The refund that `cause` (a reservation, a credit, a request, the gift itself) asks of a gift.
     pub fn of_gift(gift_id: GiftId, what: &str, cause: Uuid) -> Self {
         Self(Uuid::new_v5(&gift_id.0, format!("refund:{what}:{cause}").as_bytes()))
+    }
+
+    /// The refund that a dispute grants.
+    pub fn of_dispute(dispute_id: DisputeId) -> Self {
+        Self(Uuid::new_v5(&dispute_id.0, b"refund"))
     }
 
     /// The refund of a payment that nothing could be bought with.

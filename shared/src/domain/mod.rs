@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod aggregate;
+pub mod dispute;
 pub mod events;
 pub mod gift;
 pub mod ids;

@@ -4,7 +4,8 @@ use cqrs_es::persist::{EventUpcaster, SerializedEvent};
 use serde_json::{Value, json};
 
 use crate::domain::{
-    AggregateType, DecodeError, DomainEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent,
+    AggregateType, DecodeError, DomainEvent, dispute::DisputeEvent, gift::GiftEvent, order::OrderEvent,
+    payment::PaymentEvent,
 };
 
 /// `order_paid` version 1 knew only money that had been taken; version 2 says how sure it is.
@@ -72,6 +73,7 @@ fn current_version(aggregate_type: AggregateType, event_type: &str) -> Option<u1
         AggregateType::Order => OrderEvent::TYPES,
         AggregateType::Payment => PaymentEvent::TYPES,
         AggregateType::Gift => GiftEvent::TYPES,
+        AggregateType::Dispute => DisputeEvent::TYPES,
     };
     types.iter().find(|(name, _)| *name == event_type).map(|(_, version)| *version)
 }

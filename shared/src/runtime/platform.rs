@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
+
 use super::{Clock, Health, Metrics, SettingsError, SharedSettings, Supervisor};
 use crate::web::{Authenticator, OpaqueKey};
 
@@ -27,6 +29,7 @@ pub struct Platform {
 impl Platform {
     /// The platform of the program `name`.
     pub async fn new(name: &str, settings: SharedSettings) -> Result<Self, SettingsError> {
+        raise_open_files();
         let health = Health::new();
         let authenticator = Authenticator::from_settings(&settings).await?;
         Ok(Self {
@@ -38,5 +41,14 @@ impl Platform {
             authenticator,
             settings,
         })
+    }
+}
+
+/// Every socket is an open file, and the usual first limit of 1,024 of them is far below what a service can hold.
+fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
     }
 }

@@ -54,6 +54,11 @@ impl People {
     }
 }
 
+/// One more customer.
+pub fn another_customer(platform: &Platform) -> Result<Person> {
+    person(platform, Uuid::now_v7(), Role::Customer, None)
+}
+
 fn person(platform: &Platform, user_id: Uuid, role: Role, kitchen: Option<Uuid>) -> Result<Person> {
     let issuer = platform.authenticator.dev_issuer().context("tokens are made in development only")?;
     let grant = Grant {

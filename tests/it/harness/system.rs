@@ -19,7 +19,7 @@ use super::{
     catalogue,
     client::Client,
     instance::{Instance, Parts, Setup},
-    people::{People, Person},
+    people::{People, Person, another_customer},
 };
 
 /// Says how a system differs from the usual one.
@@ -75,6 +75,11 @@ impl TestSystem {
 
     pub fn other_customer(&self) -> Client {
         self.client_of(&self.people.other_customer)
+    }
+
+    /// Somebody who has not been here before.
+    pub fn new_customer(&self) -> Client {
+        self.client_of(&another_customer(&self.instances[0].platform).unwrap())
     }
 
     pub fn producer(&self) -> Client {

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use shared::{
     domain::{
         Actor, Money, OrderId, PaymentId,
+        dispute::DisputePolicy,
         gift::GiftPolicy,
         order::{OrderCommand, OrderPolicy, OrderStatus},
         payment::{
@@ -104,7 +105,7 @@ impl Effects for Bank {
                 let (refund_id, epoch) = (next.refund_id, next.epoch);
                 Ok(vec![PaymentCommand::RecordRefundResult { refund_id, epoch, outcome: RefundOutcome::Succeeded }])
             }
-            Effect::OpenSession(_) | Effect::Abort(_) | Effect::Capture(_) => Ok(Vec::new()),
+            Effect::OpenSession(_) | Effect::Abort(_) | Effect::Capture(_) | Effect::Ask(_) => Ok(Vec::new()),
         }
     }
 }
@@ -112,6 +113,7 @@ impl Effects for Bank {
 fn policies() -> Policies {
     Policies {
         order: OrderPolicy::default(),
+        dispute: DisputePolicy::default(),
         payment: PaymentPolicy::default(),
         gift: GiftPolicy::default(),
         default_provider: Provider::DevFake,
@@ -193,6 +195,7 @@ fn executor(process: &Process, clock: &Clock, bank: &Bank) -> Executor {
             vault: GiftVault::new(process.db.clone(), Key32::new([1; 32]), &Key32::new([2; 32])),
             catalogue: Catalogue::new(process.db.clone()),
         },
+        disputes: process.disputes.clone(),
         effects: Arc::new(bank.clone()),
         queue: process.queue.clone(),
         clock: clock.clone(),

@@ -24,7 +24,7 @@ impl Projection for Feed {
     fn keys(event: &RecordedEvent) -> Keys<OrderId> {
         match event.aggregate_type {
             AggregateType::Order => smallvec![OrderId(event.aggregate_id)],
-            AggregateType::Payment | AggregateType::Gift => smallvec![],
+            AggregateType::Payment | AggregateType::Gift | AggregateType::Dispute => smallvec![],
         }
     }
 
@@ -87,6 +87,9 @@ impl FeedOrder {
                 self.moved(event, OrderStatus::Paid, None);
                 self.tell_producer(event, Kind::NewOrder, "New order", "A paid order waits for you to accept it.");
             }
+            OrderEvent::OrderProducerReminded(_) => {
+                self.tell_producer(event, Kind::NewOrder, "An order waits", "Accept it soon, or it is cancelled.");
+            }
             OrderEvent::OrderAccepted(_) => self.moved(event, OrderStatus::Accepted, None),
             // Shown with the order; not worth an interruption.
             OrderEvent::OrderEtaChanged(_) => {}
@@ -111,6 +114,15 @@ impl FeedOrder {
                     "Refund",
                     "The money for your order is on its way back.",
                 );
+            }
+            OrderEvent::OrderPayoutFrozen(_) => {
+                let body = "Your share of the order is held until it is decided. Answer it within a day.";
+                self.tell_producer(event, Kind::DisputeOpened, "An order is disputed", body);
+            }
+            OrderEvent::OrderPayoutUnfrozen(_) => {
+                self.tell_customer(event, Kind::DisputeResolved, "Dispute decided", "Your dispute was decided.");
+                let body = "The dispute about an order was decided.";
+                self.tell_producer(event, Kind::DisputeResolved, "Dispute decided", body);
             }
             OrderEvent::OrderPayoutReleased(_) => {
                 self.tell_producer(event, Kind::PayoutReleased, "Payout", "Your share of an order was released.");

@@ -120,6 +120,12 @@ pub enum NotificationKind {
     OrderCancelled,
     /// Money came back.
     RefundSettled,
+    /// A customer disputes an order.
+    DisputeOpened,
+    /// A dispute moved on: an answer, an offer, a call for a decision.
+    DisputeUpdated,
+    /// A dispute was decided.
+    DisputeResolved,
     /// The cook's share was released.
     PayoutReleased,
 }

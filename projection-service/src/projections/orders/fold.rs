@@ -16,7 +16,8 @@ use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 use super::row::{
-    AttemptStatus, CancellationRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow, RefundStatus,
+    AttemptStatus, CancellationRow, OrderDisputeRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow,
+    RefundStatus,
 };
 use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, to_json};
 
@@ -32,7 +33,7 @@ impl Projection for Orders {
     fn keys(event: &RecordedEvent) -> Keys<OrderId> {
         match event.aggregate_type {
             AggregateType::Order => smallvec![OrderId(event.aggregate_id)],
-            AggregateType::Payment | AggregateType::Gift => smallvec![],
+            AggregateType::Payment | AggregateType::Gift | AggregateType::Dispute => smallvec![],
         }
     }
 
@@ -74,6 +75,8 @@ impl OrderRow {
             OrderEvent::OrderPaymentRequested(requested) => self.attempt_opened(requested),
             OrderEvent::OrderPaymentAttemptFailed(failed) => self.attempt_failed(failed),
             OrderEvent::OrderPaid(paid) => self.paid(paid, at),
+            // Between the log and the cook.
+            OrderEvent::OrderProducerReminded(_) => {}
             OrderEvent::OrderAccepted(accepted) => {
                 (self.status, self.accepted_at) = (OrderStatus::Accepted, Some(at));
                 (self.eta_minutes, self.ready_by) = (Some(accepted.eta_minutes), Some(accepted.ready_by));
@@ -112,6 +115,13 @@ impl OrderRow {
             }
             OrderEvent::OrderRefundFailed(failed) => {
                 self.refund(failed.refund_id)?.set(failed.part, RefundStatus::Failed, at);
+            }
+            OrderEvent::OrderPayoutFrozen(frozen) => self.disputes.push(OrderDisputeRow::new(frozen, at)),
+            OrderEvent::OrderPayoutUnfrozen(unfrozen) => {
+                self.auto_complete_at = unfrozen.auto_complete_at.or(self.auto_complete_at);
+                for dispute in self.disputes.iter_mut().filter(|it| it.dispute_id == unfrozen.dispute_id) {
+                    dispute.settle(unfrozen, at);
+                }
             }
             OrderEvent::OrderPayoutReleased(payout) => self.payout = Some(PayoutRow::new(payout, at)),
             OrderEvent::OrderRated(rated) => self.rating = Some(RatingRow::new(rated, at)),

@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared::{
     domain::{
-        Money, OrderId, PaymentId, ProducerId, RefundId, UserId,
+        DisputeId, Money, OrderId, PaymentId, ProducerId, RefundId, UserId,
+        dispute::DisputeReason,
         order::{
             CancelReason, DeliveryType, DishRating, Fault, GiftUse, OrderCancelled, OrderCreated, OrderItem,
-            OrderPayoutReleased, OrderRated, OrderRefundAuthorized, OrderStatus, RefundPart, RefundSource,
+            OrderPayoutFrozen, OrderPayoutReleased, OrderPayoutUnfrozen, OrderRated, OrderRefundAuthorized,
+            OrderStatus, RefundPart, RefundSource,
         },
     },
     log::RecordedEvent,
@@ -35,6 +37,9 @@ pub struct OrderRow {
     /// Failed ones, the provider's outages not counted.
     pub attempts_lost: u32,
     pub refunds: Vec<RefundRow>,
+    /// A dispute and its appeal.
+    #[serde(default)]
+    pub disputes: Vec<OrderDisputeRow>,
     pub payout: Option<PayoutRow>,
     pub requested_for: Option<DateTime<Utc>>,
     pub eta_minutes: Option<u32>,
@@ -84,6 +89,7 @@ impl OrderRow {
             attempts_opened: 0,
             attempts_lost: 0,
             refunds: Vec::new(),
+            disputes: Vec::new(),
             payout: None,
             requested_for: created.requested_for,
             eta_minutes: None,
@@ -215,6 +221,48 @@ pub enum RefundStatus {
     Failed,
     /// With the customer.
     Settled,
+}
+
+/// A dispute, as far as its order knows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OrderDisputeRow {
+    /// The dispute.
+    pub dispute_id: DisputeId,
+    /// What went wrong.
+    pub reason_code: DisputeReason,
+    /// When it was opened.
+    pub opened_at: DateTime<Utc>,
+    /// When it was decided; while it is not, the cook's share is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub settled_at: Option<DateTime<Utc>>,
+    /// What went back because of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub refund_amount: Option<Money>,
+    /// Until when it may be appealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub appeal_before: Option<DateTime<Utc>>,
+}
+
+impl OrderDisputeRow {
+    pub(super) fn new(frozen: &OrderPayoutFrozen, opened_at: DateTime<Utc>) -> Self {
+        Self {
+            dispute_id: frozen.dispute_id,
+            reason_code: frozen.claim.reason_code,
+            opened_at,
+            settled_at: None,
+            refund_amount: None,
+            appeal_before: None,
+        }
+    }
+
+    pub(super) fn settle(&mut self, unfrozen: &OrderPayoutUnfrozen, settled_at: DateTime<Utc>) {
+        self.settled_at = Some(settled_at);
+        self.refund_amount = Some(unfrozen.refund_amount);
+        self.appeal_before = Some(unfrozen.appeal_before);
+    }
 }
 
 /// How the money of an order was shared out.

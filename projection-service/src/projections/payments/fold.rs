@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use shared::{
     domain::{
-        AggregateType, DomainEvent, PaymentId, RefundId,
+        AggregateType, DomainEvent, Money, PaymentId, RefundId,
         payment::{PaymentEvent, PaymentRefundSucceeded, PaymentStatus, PaymentSucceeded},
     },
     log::RecordedEvent,
@@ -13,7 +13,10 @@ use smallvec::smallvec;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
-use super::row::{PaymentFailureRow, PaymentRefundRow, PaymentRefundStatus, PaymentRow, PaymentUse};
+use super::row::{
+    BankActKind, BankActRow, IntegrityProposalRow, PaymentFailureRow, PaymentRefundRow, PaymentRefundStatus,
+    PaymentRow, PaymentUse,
+};
 use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, to_json};
 
 /// The projection of payments.
@@ -28,7 +31,7 @@ impl Projection for Payments {
     fn keys(event: &RecordedEvent) -> Keys<PaymentId> {
         match event.aggregate_type {
             AggregateType::Payment => smallvec![PaymentId(event.aggregate_id)],
-            AggregateType::Order | AggregateType::Gift => smallvec![],
+            AggregateType::Order | AggregateType::Gift | AggregateType::Dispute => smallvec![],
         }
     }
 
@@ -90,7 +93,9 @@ impl PaymentRow {
                 self.late |= authorized.late;
             }
             // What was asked of the provider; what it did comes as an event of its own.
-            PaymentEvent::PaymentCaptureRequested(_) | PaymentEvent::PaymentAbortRequested(_) => {}
+            PaymentEvent::PaymentCaptureRequested(_)
+            | PaymentEvent::PaymentAbortRequested(_)
+            | PaymentEvent::PaymentAbortPostponed(_) => {}
             PaymentEvent::PaymentSucceeded(succeeded) => self.succeeded(succeeded),
             PaymentEvent::PaymentFailed(failed) => {
                 self.status = PaymentStatus::Failed;
@@ -113,6 +118,22 @@ impl PaymentRow {
             PaymentEvent::PaymentRefundSucceeded(succeeded) => self.refunded(succeeded, domain)?,
             PaymentEvent::PaymentRefundFailed(failed) => self.refund(failed.refund_id, domain)?.failed(failed),
             PaymentEvent::PaymentIntegrityViolated(_) => self.integrity_hold = true,
+            PaymentEvent::PaymentIntegrityResolutionProposed(proposed) => {
+                let (decision, proposed_by) = (proposed.decision, proposed.proposed_by);
+                self.integrity_proposal = Some(IntegrityProposalRow { decision, proposed_by });
+            }
+            PaymentEvent::PaymentIntegrityResolved(_) => {
+                (self.integrity_hold, self.integrity_proposal) = (false, None);
+            }
+            PaymentEvent::PaymentChargebackRecorded(chargeback) => {
+                let (kind, at) = (BankActKind::Chargeback, event.occurred_at);
+                self.bank_acts.push(BankActRow::new(kind, chargeback.amount, &chargeback.registry_ref, at));
+            }
+            PaymentEvent::PaymentExternalRefundRecorded(refund) => {
+                let (kind, at) = (BankActKind::Refund, event.occurred_at);
+                self.bank_acts.push(BankActRow::new(kind, refund.amount, &refund.registry_ref, at));
+                self.gone_back(refund.amount)?;
+            }
         }
         Ok(())
     }
@@ -127,7 +148,11 @@ impl PaymentRow {
 
     fn refunded(&mut self, succeeded: &PaymentRefundSucceeded, domain: &DomainEvent) -> Result<(), FoldError> {
         self.refund(succeeded.refund_id, domain)?.set(PaymentRefundStatus::Succeeded);
-        self.refunded_amount = self.refunded_amount.add(succeeded.amount)?;
+        self.gone_back(succeeded.amount)
+    }
+
+    fn gone_back(&mut self, amount: Money) -> Result<(), FoldError> {
+        self.refunded_amount = self.refunded_amount.add(amount)?;
         let all = self.captured_amount.is_none_or(|captured| self.refunded_amount.minor() >= captured.minor());
         self.status = if all { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
         Ok(())

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared::{
     domain::{
-        Money, OrderId, PaymentId, RefundId,
+        Money, OrderId, PaymentId, RefundId, UserId,
         payment::{
-            CaptureMode, FailureReason, PaymentFailed, PaymentInitiated, PaymentRefundFailed, PaymentRefundRequested,
-            PaymentRefundSource, PaymentStatus, Provider, Purpose, UnappliedCause,
+            CaptureMode, FailureReason, IntegrityDecision, PaymentFailed, PaymentInitiated, PaymentRefundFailed,
+            PaymentRefundRequested, PaymentRefundSource, PaymentStatus, Provider, Purpose, UnappliedCause,
         },
     },
     log::RecordedEvent,
@@ -40,6 +40,11 @@ pub struct PaymentRow {
     pub late: bool,
     /// The provider contradicted what was asked; a person has to look.
     pub integrity_hold: bool,
+    #[serde(default)]
+    pub integrity_proposal: Option<IntegrityProposalRow>,
+    /// What the bank did without us.
+    #[serde(default)]
+    pub bank_acts: Vec<BankActRow>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub version: u64,
@@ -69,6 +74,8 @@ impl PaymentRow {
             unapplied_cause: None,
             late: false,
             integrity_hold: false,
+            integrity_proposal: None,
+            bank_acts: Vec::new(),
             created_at: event.occurred_at,
             updated_at: event.occurred_at,
             version: event.sequence,
@@ -171,4 +178,42 @@ pub enum PaymentRefundStatus {
     Failed,
     /// Nobody knows yet.
     Unknown,
+}
+
+/// What one administrator would do about the provider's contradiction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IntegrityProposalRow {
+    /// What.
+    pub decision: IntegrityDecision,
+    /// Who says so; another has to say the same.
+    pub proposed_by: UserId,
+}
+
+/// What a bank did without us.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BankActRow {
+    /// What it was.
+    pub kind: BankActKind,
+    /// How much.
+    pub amount: Money,
+    /// Names it in the bank's registry, or says how we learnt of it.
+    pub registry_ref: String,
+    /// When it was written down.
+    pub recorded_at: DateTime<Utc>,
+}
+
+impl BankActRow {
+    pub(super) fn new(kind: BankActKind, amount: Money, registry_ref: &str, recorded_at: DateTime<Utc>) -> Self {
+        Self { kind, amount, registry_ref: registry_ref.to_owned(), recorded_at }
+    }
+}
+
+/// What a bank may do without us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum BankActKind {
+    /// It took money back for the customer.
+    Chargeback,
+    /// It gave money back for us.
+    Refund,
 }

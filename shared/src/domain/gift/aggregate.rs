@@ -213,7 +213,7 @@ impl EventSourced for Gift {
     fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event> {
         match event {
             DomainEvent::Gift(event) => Some(event),
-            DomainEvent::Order(_) | DomainEvent::Payment(_) => None,
+            DomainEvent::Order(_) | DomainEvent::Payment(_) | DomainEvent::Dispute(_) => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{DeliveryType, Funds, GiftUse, OrderCommand, OrderError, OrderEvent, OrderStatus, RefundSource, decide};
 use crate::domain::{
     AggregateType, DomainEvent, EventSourced, Intent, Money,
-    ids::{DishId, PaymentId, ProducerId, RefundId, UserId},
+    ids::{DishId, DisputeId, PaymentId, ProducerId, RefundId, UserId},
     payment::FailureReason,
 };
 
@@ -36,6 +36,23 @@ pub struct Placed {
     pub(super) payout: Payout,
     /// Bounded: see `decide::refund`.
     pub(super) refunds: Vec<Refund>,
+    /// When the meal was promised for, once a cook took it on.
+    pub(super) ready_by: Option<DateTime<Utc>>,
+    /// At most two: a dispute and its appeal.
+    pub(super) disputes: Vec<Claim>,
+}
+
+/// A dispute's claim to the cook's share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The dispute.
+    pub dispute_id: DisputeId,
+    /// What is wanted; none means all that can go back.
+    pub claimed: Option<Money>,
+    /// Whether the bank took the money back already.
+    pub is_chargeback: bool,
+    /// Until when its decision may be appealed; none while it is not decided.
+    pub appeal_before: Option<DateTime<Utc>>,
 }
 
 /// What was agreed when the order was placed; it never changes.
@@ -143,13 +160,15 @@ pub struct Receipt {
     pub funds: Funds,
 }
 
-/// Where the cook's share stands. A dispute's claim will add `Frozen`, reached from `Held` and left towards it.
+/// Where the cook's share stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Payout {
     /// Nothing was paid yet.
     None,
     /// Kept back until the time to complain is over.
     Held,
+    /// Kept back until a dispute is decided.
+    Frozen,
     /// Given out.
     Released,
     /// There is none: the order was called off.
@@ -231,7 +250,7 @@ impl EventSourced for Order {
     fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event> {
         match event {
             DomainEvent::Order(event) => Some(event),
-            DomainEvent::Payment(_) | DomainEvent::Gift(_) => None,
+            DomainEvent::Payment(_) | DomainEvent::Dispute(_) | DomainEvent::Gift(_) => None,
         }
     }
 }

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    Attempt, AttemptOutcome, Order, OrderCreated, OrderEvent, OrderPaid, OrderRefundAuthorized, OrderStatus, Part,
-    PartState, Payout, Placed, Portion, Receipt, Refund, RefundPart, Stage, Terms,
+    Attempt, AttemptOutcome, Claim, Order, OrderCreated, OrderEvent, OrderPaid, OrderPayoutFrozen, OrderPayoutUnfrozen,
+    OrderRefundAuthorized, OrderStatus, Part, PartState, Payout, Placed, Portion, Receipt, Refund, RefundPart, Stage,
+    Terms,
 };
-use crate::domain::ids::{PaymentId, RefundId};
+use crate::domain::{
+    dispute::DisputeReason,
+    ids::{PaymentId, RefundId},
+};
 
 impl Order {
     pub(super) fn evolve(&mut self, event: OrderEvent) {
@@ -39,6 +43,8 @@ impl Placed {
             receipt: None,
             payout: Payout::None,
             refunds: Vec::new(),
+            ready_by: None,
+            disputes: Vec::new(),
         }
     }
 
@@ -53,9 +59,13 @@ impl Placed {
                 self.set_outcome(failed.payment_id, AttemptOutcome::Failed(failed.reason));
             }
             OrderEvent::OrderPaid(paid) => self.paid(&paid),
-            OrderEvent::OrderAccepted(_) => self.stage = Stage::Accepted,
-            // A promise to people; no rule asks for it yet.
-            OrderEvent::OrderEtaChanged(_) => {}
+            // Told to the cook; nothing about the order changes.
+            OrderEvent::OrderProducerReminded(_) => {}
+            OrderEvent::OrderAccepted(accepted) => {
+                self.stage = Stage::Accepted;
+                self.ready_by = Some(accepted.ready_by);
+            }
+            OrderEvent::OrderEtaChanged(changed) => self.ready_by = Some(changed.ready_by),
             OrderEvent::OrderPreparationStarted(_) => self.stage = Stage::Preparing,
             OrderEvent::OrderReady(_) => self.stage = Stage::Ready,
             OrderEvent::OrderDispatched(_) => self.stage = Stage::OutForDelivery,
@@ -71,6 +81,8 @@ impl Placed {
                 self.set_part(settled.refund_id, settled.part, PartState::Settled);
             }
             OrderEvent::OrderRefundFailed(failed) => self.set_part(failed.refund_id, failed.part, PartState::Failed),
+            OrderEvent::OrderPayoutFrozen(frozen) => self.claimed(&frozen),
+            OrderEvent::OrderPayoutUnfrozen(unfrozen) => self.settled(&unfrozen),
             OrderEvent::OrderPayoutReleased(_) => self.payout = Payout::Released,
             OrderEvent::OrderRated(_) => self.rated(),
         }
@@ -94,9 +106,33 @@ impl Placed {
         self.stage = Stage::Cancelled { from };
         self.payout = match self.payout {
             Payout::None => Payout::None,
-            Payout::Held | Payout::Voided => Payout::Voided,
+            Payout::Held | Payout::Frozen | Payout::Voided => Payout::Voided,
             Payout::Released => Payout::Released,
         };
+    }
+
+    fn claimed(&mut self, frozen: &OrderPayoutFrozen) {
+        self.disputes.push(Claim {
+            dispute_id: frozen.dispute_id,
+            claimed: frozen.claim.claimed_amount,
+            is_chargeback: frozen.claim.reason_code == DisputeReason::Bank,
+            appeal_before: None,
+        });
+        if self.payout == Payout::Held {
+            self.payout = Payout::Frozen;
+        }
+    }
+
+    fn settled(&mut self, unfrozen: &OrderPayoutUnfrozen) {
+        for claim in self.disputes.iter_mut().filter(|claim| claim.dispute_id == unfrozen.dispute_id) {
+            claim.appeal_before = Some(unfrozen.appeal_before);
+        }
+        if self.payout == Payout::Frozen {
+            self.payout = Payout::Held;
+        }
+        if let (Stage::Delivered { auto_complete_at }, Some(later)) = (&mut self.stage, unfrozen.auto_complete_at) {
+            *auto_complete_at = later;
+        }
     }
 
     fn rated(&mut self) {

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::{CancelReason, DeliveryType, DishRating, Fault, Funds, GiftUse, OrderPolicy, RefundPart, RefundSource};
 use crate::domain::{
     Money,
-    ids::{DishId, OrderId, PaymentId, ProducerId, RefundId, UserId},
+    dispute::DisputeClaim,
+    ids::{DishId, DisputeId, OrderId, PaymentId, ProducerId, RefundId, UserId},
     payment::{CaptureMode, FailureReason, Provider},
 };
 
@@ -29,6 +30,8 @@ pub enum OrderCommand {
     },
     /// The money is there.
     MarkPaid(MarkPaid),
+    /// Reminds a cook who has not answered.
+    RemindProducer,
     /// The cook takes it on.
     Accept {
         /// Minutes until it is ready, 1 to 600.
@@ -93,6 +96,10 @@ pub enum OrderCommand {
         /// Why.
         reason: String,
     },
+    /// Lays a dispute's claim to the cook's share, before the dispute itself exists.
+    ClaimDispute(Box<ClaimDispute>),
+    /// A dispute was decided: what it grants is owed and its claim ends, in one decision.
+    SettleDispute(SettleDispute),
     /// Releases the cook's share.
     ReleasePayout,
     /// Gives marks.
@@ -259,6 +266,32 @@ pub enum RefundAmount {
     Exactly(Money),
     /// Whatever was paid and not yet authorised back; nothing left is no refund.
     Rest,
+    /// The rest, held money included: the shell knows that it was taken after all.
+    RestOfTaken,
+}
+
+/// A dispute wants to be opened. Everything about the order is decided here, so that claim and payout cannot race.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimDispute {
+    /// The order: the dispute's id is derived from it.
+    pub order_id: OrderId,
+    /// What is claimed, and why.
+    pub claim: DisputeClaim,
+    /// The durations in force.
+    pub policy: OrderPolicy,
+}
+
+/// What a decided dispute means for its order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SettleDispute {
+    /// The dispute.
+    pub dispute_id: DisputeId,
+    /// What it grants; no more than is left goes back.
+    pub refund_amount: Money,
+    /// Who bears it.
+    pub fault: Fault,
+    /// The durations in force.
+    pub policy: OrderPolicy,
 }
 
 /// The customer's marks.

@@ -79,6 +79,29 @@ pub enum OrderError {
     #[error("the order has no such refund")]
     RefundNotFound,
 
+    #[error("only a paid order that was not called off can be disputed")]
+    NotDisputable,
+    #[error("the time to dispute this order is over")]
+    DisputeWindowClosed,
+    #[error("a dispute about this order is open already; add to it")]
+    DisputeAlreadyOpen,
+    #[error("a decided dispute can be appealed once; there is nothing above that")]
+    DisputeLimitReached,
+    #[error("the meal may still come; open the dispute an hour after its time")]
+    TooEarlyToMiss,
+    #[error("more is claimed than can go back; lower the amount")]
+    ClaimExceedsRefundable,
+    #[error("add evidence: a photo or a description of what was wrong")]
+    EvidenceRequired,
+    #[error("the dispute has no claim on this order")]
+    DisputeNotClaimed,
+    #[error("a dispute about this order is open; its decision comes first")]
+    PaymentUnderDispute,
+    #[error("a dispute about this order is open; it completes after the decision")]
+    DisputeOpen,
+    #[error("a dispute holds the cook's share")]
+    PayoutFrozen,
+
     #[error("you have rated this order already")]
     AlreadyRated,
     #[error("the time to rate this order is over")]
@@ -139,6 +162,17 @@ impl Rejection for OrderError {
             Self::RefundExceedsPaid => "refund_exceeds_paid",
             Self::RefundLimitReached => "refund_limit_reached",
             Self::RefundNotFound => "refund_not_found",
+            Self::NotDisputable => "order_not_disputable",
+            Self::DisputeWindowClosed => "dispute_window_closed",
+            Self::DisputeAlreadyOpen => "dispute_already_open",
+            Self::DisputeLimitReached => "dispute_limit_reached",
+            Self::TooEarlyToMiss => "too_early",
+            Self::ClaimExceedsRefundable => "claim_exceeds_refundable",
+            Self::EvidenceRequired => "evidence_required",
+            Self::DisputeNotClaimed => "dispute_not_claimed",
+            Self::PaymentUnderDispute => "payment_under_dispute",
+            Self::DisputeOpen => "dispute_open",
+            Self::PayoutFrozen => "payout_frozen",
             Self::AlreadyRated => "already_rated",
             Self::RatingWindowClosed => "rating_window_closed",
         }

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{CancelReason, DeliveryType, Fault, Funds, PriceSource, RefundPart, RefundSource};
+use super::{CancelReason, DeliveryType, Fault, Funds, PayoutWas, PriceSource, RefundPart, RefundSource};
 use crate::domain::{
     Money,
+    dispute::{DisputeClaim, OpenedBy},
     events::aggregate_events,
-    ids::{DishId, GiftId, PaymentId, ProducerId, RefundId, UserId},
+    ids::{DishId, DisputeId, GiftId, PaymentId, ProducerId, RefundId, UserId},
 };
 
 aggregate_events! {
@@ -24,6 +25,8 @@ aggregate_events! {
         OrderPaymentAttemptFailed => "order_payment_attempt_failed" v 1,
         /// The money is there.
         OrderPaid => "order_paid" v 2,
+        /// The cook did not answer yet and was reminded.
+        OrderProducerReminded => "order_producer_reminded" v 1,
         /// The cook took it on.
         OrderAccepted => "order_accepted" v 1,
         /// The promise of when it is ready was moved.
@@ -46,6 +49,10 @@ aggregate_events! {
         OrderRefundSettled => "order_refund_settled" v 1,
         /// A part of an owed refund could not be paid out.
         OrderRefundFailed => "order_refund_failed" v 1,
+        /// A dispute laid claim to the cook's share.
+        OrderPayoutFrozen => "order_payout_frozen" v 1,
+        /// The dispute was decided, its claim ended.
+        OrderPayoutUnfrozen => "order_payout_unfrozen" v 1,
         /// The cook's share was released.
         OrderPayoutReleased => "order_payout_released" v 1,
         /// The customer gave marks.
@@ -164,6 +171,13 @@ pub struct OrderPaid {
     pub accept_deadline: DateTime<Utc>,
 }
 
+/// `order_producer_reminded`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderProducerReminded {
+    /// When the order is called off if no cook takes it on.
+    pub accept_deadline: DateTime<Utc>,
+}
+
 /// `order_accepted`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderAccepted {
@@ -254,7 +268,8 @@ pub struct OrderRefundAuthorized {
     pub gift_amount: Money,
     /// Who bears it.
     pub fault: Fault,
-    /// The payment that the card's part goes back through.
+    /// The payment that the card's part goes back through; none if there is no such part, or the bank has given it
+    /// back already (a chargeback, a refund in the bank's cabinet).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_id: Option<PaymentId>,
 }
@@ -277,6 +292,38 @@ pub struct OrderRefundFailed {
     pub part: RefundPart,
     /// Why.
     pub reason: String,
+}
+
+/// `order_payout_frozen`: all that is needed to open the dispute, should whoever claimed not come to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderPayoutFrozen {
+    /// The dispute: `DisputeId::of_order`.
+    pub dispute_id: DisputeId,
+    /// Where the cook's share stood.
+    pub payout_was: PayoutWas,
+    /// Who opened it.
+    pub opened_by: OpenedBy,
+    /// What could go back at that time.
+    pub refundable: Money,
+    /// What is claimed, and why.
+    pub claim: DisputeClaim,
+}
+
+/// `order_payout_unfrozen`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderPayoutUnfrozen {
+    /// The dispute.
+    pub dispute_id: DisputeId,
+    /// What was authorised back because of it.
+    pub refund_amount: Money,
+    /// Until when the customer may appeal.
+    pub appeal_before: DateTime<Utc>,
+    /// When the order completes by itself, if it was only delivered so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_complete_at: Option<DateTime<Utc>>,
+    /// When the cook's share may be released, if the order is complete and it is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payout_due_at: Option<DateTime<Utc>>,
 }
 
 /// `order_payout_released`: gross − refunded = commission + `producer_net`.

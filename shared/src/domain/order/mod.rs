@@ -10,7 +10,8 @@
 //!           └───────────────┴─────────┴────────────┴─────────┴─────────────┴─▶ CANCELLED
 //!
 //!  attempts  none ─▶ ACTIVE ─▶ FAILED | PAID     one active at a time; a failed one may still pay, late
-//!  payout    NONE ─▶ HELD ─▶ RELEASED | VOIDED   a dispute will add FROZEN beside HELD
+//!  payout    NONE ─▶ HELD ─▶ RELEASED | VOIDED   HELD ─▶ FROZEN ─▶ HELD while a dispute is open; FROZEN ─▶ VOIDED
+//!  dispute   CLAIMED ─▶ SETTLED                  one at a time, two in all; claim and payout meet here, so one wins
 //!  refund    PENDING ─▶ SETTLED | FAILED ─▶ …    per part (card, gift); authorised once per cause, capped by what was paid
 //! ```
 

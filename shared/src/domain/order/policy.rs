@@ -25,6 +25,10 @@ pub struct OrderPolicy {
     pub payout_delay: TimeDelta,
     /// How long after completion marks are taken.
     pub rating_window: TimeDelta,
+    /// How long after its promised time a meal may be said not to have come.
+    pub not_received_after: TimeDelta,
+    /// How long after a decision the dispute may be appealed.
+    pub appeal_window: TimeDelta,
     /// The least that can be paid by card, in minor units.
     pub payable_min_minor: i64,
     /// The most that one order may cost, in minor units.
@@ -43,6 +47,8 @@ impl Default for OrderPolicy {
             auto_complete_after: TimeDelta::hours(24),
             payout_delay: TimeDelta::hours(48),
             rating_window: TimeDelta::days(30),
+            not_received_after: TimeDelta::minutes(60),
+            appeal_window: TimeDelta::days(7),
             payable_min_minor: 1_000,
             total_max_minor: MINOR_MAX,
         }

@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Attempt, AttemptOutcome, CreateOrder, GiftUse, Order, OrderError, OrderStatus, PartState, Payout, Placed, Receipt,
-    Refund, RefundPart, Stage, Terms,
+    Attempt, AttemptOutcome, Claim, CreateOrder, GiftUse, Order, OrderError, OrderStatus, PartState, Payout, Placed,
+    Receipt, Refund, RefundPart, Stage, Terms,
 };
 use crate::domain::{
     Money,
-    ids::{PaymentId, ProducerId, RefundId, UserId},
+    ids::{DisputeId, PaymentId, ProducerId, RefundId, UserId},
 };
 
 impl Order {
@@ -102,6 +102,32 @@ impl Order {
             Stage::Completed { payout_due_at, .. } => Some(payout_due_at),
             _ => None,
         }
+    }
+
+    /// The dispute that is not decided yet.
+    pub fn open_dispute(&self) -> Option<DisputeId> {
+        self.placed().and_then(Placed::open_claim).map(|claim| claim.dispute_id)
+    }
+
+    /// What could go back at most: held money counts only if the caller knows that it was taken.
+    pub fn left_to_refund(&self, held_was_taken: bool) -> Option<Money> {
+        let left = self.placed()?.money_left(held_was_taken)?;
+        left.card.add(left.gift).ok()
+    }
+
+    /// What of the card's part could go back.
+    pub fn card_left_to_refund(&self) -> Option<Money> {
+        self.placed()?.money_left(false).map(|left| left.card)
+    }
+
+    /// When the meal was promised for, once a cook took it on.
+    pub fn ready_by(&self) -> Option<DateTime<Utc>> {
+        self.placed()?.ready_by
+    }
+
+    /// Every dispute's claim, the first first.
+    pub fn disputes(&self) -> &[Claim] {
+        self.placed().map_or(&[], |placed| &placed.disputes)
     }
 
     /// Where the cook's share stands.

@@ -95,3 +95,13 @@ pub enum RefundPart {
     /// To the gift.
     Gift,
 }
+
+/// Where the cook's share stood when a dispute laid claim to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PayoutWas {
+    /// Kept back: it is frozen now.
+    Held,
+    /// Given out already: what the dispute gives back becomes a debt.
+    Released,
+}

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    CaptureMode, FailureReason, PaymentCommand, PaymentError, PaymentEvent, PaymentRefundSource, Provider, Purpose,
-    UnappliedCause, decide,
+    CaptureMode, FailureReason, IntegrityDecision, PaymentCommand, PaymentError, PaymentEvent, PaymentRefundSource,
+    Provider, Purpose, UnappliedCause, decide,
 };
 use crate::domain::{
     AggregateType, DomainEvent, EventSourced, Intent, Money,
-    ids::{PaymentId, RefundId},
+    ids::{PaymentId, RefundId, UserId},
 };
 
 /// A payment: one attempt to move money through a provider.
@@ -39,8 +39,11 @@ pub struct Initiated {
     /// The capture or abort that is under way; refunds have their own queue.
     pub(super) operation: Option<Operation>,
     pub(super) used: Use,
-    /// The provider contradicted what was asked: no money moves until a person has looked.
-    pub(super) on_hold: bool,
+    pub(super) integrity: Integrity,
+    /// How often the provider could not be brought to call it off.
+    pub(super) aborts_postponed: u32,
+    /// What the bank did without us; bounded, see `decide::bank`.
+    pub(super) bank_acts: Vec<KnownBankAct>,
     /// At most one is in flight, the others wait; bounded by the refunds of the order.
     pub(super) refunds: Vec<Refund>,
 }
@@ -130,6 +133,44 @@ pub enum Use {
     Unapplied(UnappliedCause),
 }
 
+/// Whether the provider's word fits what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Integrity {
+    /// It does, as far as is known.
+    Sound,
+    /// It does not: no money moves until two administrators have agreed what to do.
+    OnHold {
+        /// What did not fit: `amount`, `order_ref`, `provider_payment_id` or `terminal`.
+        field: String,
+        /// What the provider says of it.
+        actual: String,
+        /// What one of them proposed.
+        proposal: Option<(IntegrityDecision, UserId)>,
+    },
+    /// They agreed; from here on amounts are what the provider says.
+    Resolved(IntegrityDecision),
+}
+
+/// What a bank did without us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownBankAct {
+    /// What it was.
+    pub kind: BankActKind,
+    /// How much.
+    pub amount: Money,
+    /// Names it in the bank's registry.
+    pub registry_ref: String,
+}
+
+/// What a bank may do without us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BankActKind {
+    /// It took money back for the customer.
+    Chargeback,
+    /// It gave money back for us.
+    Refund,
+}
+
 /// Money that goes back through the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
@@ -209,7 +250,7 @@ impl EventSourced for Payment {
     fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event> {
         match event {
             DomainEvent::Payment(event) => Some(event),
-            DomainEvent::Order(_) | DomainEvent::Gift(_) => None,
+            DomainEvent::Order(_) | DomainEvent::Dispute(_) | DomainEvent::Gift(_) => None,
         }
     }
 }

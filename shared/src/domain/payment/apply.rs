@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    Initiated, Operation, Payment, PaymentEvent, PaymentInitiated, PaymentRefundRequested, PaymentSessionOpened,
-    ProviderStatus, Refund, RefundState, Session, Stage, Terms, Use,
+    BankActKind, Initiated, Integrity, IntegrityDecision, KnownBankAct, Operation, Payment, PaymentEvent,
+    PaymentInitiated, PaymentRefundRequested, PaymentSessionOpened, ProviderStatus, Refund, RefundState, Session,
+    Stage, Terms, Use,
 };
-use crate::domain::ids::{PaymentId, RefundId};
+use crate::domain::{
+    Money,
+    ids::{PaymentId, RefundId},
+};
 
 impl Payment {
     pub(super) fn evolve(&mut self, event: PaymentEvent) {
@@ -40,7 +44,9 @@ impl Initiated {
             session: None,
             operation: None,
             used: Use::Open,
-            on_hold: false,
+            integrity: Integrity::Sound,
+            aborts_postponed: 0,
+            bank_acts: Vec::new(),
             refunds: Vec::new(),
         }
     }
@@ -73,6 +79,9 @@ impl Initiated {
                 self.stage = Stage::Failed { reason: failed.reason };
             }
             PaymentEvent::PaymentAbortRequested(_) => self.operation = Some(Operation::Abort),
+            PaymentEvent::PaymentAbortPostponed(_) => {
+                self.aborts_postponed = self.aborts_postponed.saturating_add(1);
+            }
             PaymentEvent::PaymentApplied(_) => self.used = Use::Applied,
             PaymentEvent::PaymentUnapplied(unapplied) => self.used = Use::Unapplied(unapplied.cause),
             PaymentEvent::PaymentRefundRequested(requested) => self.refunds.push(Refund::new(&requested)),
@@ -87,7 +96,23 @@ impl Initiated {
             PaymentEvent::PaymentRefundUnknown(refund) => {
                 self.set_refund(refund.refund_id, RefundState::Unknown { epoch: refund.epoch });
             }
-            PaymentEvent::PaymentIntegrityViolated(_) => self.on_hold = true,
+            PaymentEvent::PaymentIntegrityViolated(violated) => {
+                let (field, actual) = (violated.field, violated.actual);
+                self.integrity = Integrity::OnHold { field, actual, proposal: None };
+            }
+            PaymentEvent::PaymentIntegrityResolutionProposed(proposed) => {
+                if let Integrity::OnHold { proposal, .. } = &mut self.integrity {
+                    *proposal = Some((proposed.decision, proposed.proposed_by));
+                }
+            }
+            PaymentEvent::PaymentIntegrityResolved(resolved) => self.resolved(resolved.decision),
+            PaymentEvent::PaymentChargebackRecorded(chargeback) => {
+                self.bank_did(BankActKind::Chargeback, chargeback.amount, chargeback.registry_ref);
+            }
+            PaymentEvent::PaymentExternalRefundRecorded(refund) => {
+                self.bank_did(BankActKind::Refund, refund.amount, refund.registry_ref);
+                self.count_what_is_gone();
+            }
         }
     }
 
@@ -108,6 +133,24 @@ impl Initiated {
 
     fn gone_back(&mut self, refund_id: RefundId) {
         self.set_refund(refund_id, RefundState::Succeeded);
+        self.count_what_is_gone();
+    }
+
+    fn bank_did(&mut self, kind: BankActKind, amount: Money, registry_ref: String) {
+        self.bank_acts.push(KnownBankAct { kind, amount, registry_ref });
+    }
+
+    /// The id that the provider gave is the payment's id from now on, if that was what did not fit.
+    fn resolved(&mut self, decision: IntegrityDecision) {
+        if let Integrity::OnHold { field, actual, .. } = &mut self.integrity
+            && field == "provider_payment_id"
+        {
+            self.provider_payment_id = Some(std::mem::take(actual));
+        }
+        self.integrity = Integrity::Resolved(decision);
+    }
+
+    fn count_what_is_gone(&mut self) {
         let status = if self.is_all_refunded() { ProviderStatus::Refunded } else { ProviderStatus::PartiallyRefunded };
         self.rank = self.rank.max(status.rank().unwrap_or(0));
     }

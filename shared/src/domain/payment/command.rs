@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    CaptureMode, EvidenceSource, FailureReason, PaymentPolicy, PaymentRefundSource, Provider, Purpose, UnappliedCause,
+    CaptureMode, EvidenceSource, FailureReason, IntegrityDecision, PaymentPolicy, PaymentRefundSource, Provider,
+    Purpose, UnappliedCause,
 };
 use crate::domain::{
     Money,
@@ -64,6 +65,15 @@ pub enum PaymentCommand {
         /// Who asks.
         source: PaymentRefundSource,
     },
+    /// The customer's bank took money back.
+    RecordChargeback(BankAct),
+    /// Money was given back at the bank, without us.
+    RecordExternalRefund(BankAct),
+    /// An administrator decides about the provider's contradiction; it takes effect when another says the same.
+    ResolveIntegrity {
+        /// What.
+        decision: IntegrityDecision,
+    },
     /// What became of a refund.
     RecordRefundResult {
         /// The refund.
@@ -73,6 +83,15 @@ pub enum PaymentCommand {
         /// What became of it.
         outcome: RefundOutcome,
     },
+}
+
+/// What a bank did without being asked by us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BankAct {
+    /// How much.
+    pub amount: Money,
+    /// Names the act in the bank's registry: it is written down once.
+    pub registry_ref: String,
 }
 
 /// Everything that an attempt to move money starts from.
@@ -218,10 +237,15 @@ impl ProviderStatus {
     }
 }
 
-/// What became of calling an attempt off. If the provider cannot be reached or refuses, nothing became of it: the page
-/// dies by itself, and money that still comes is late.
+/// What became of calling an attempt off.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AbortOutcome {
+    /// The provider refused or could not be reached, however often it was asked. It is asked again later, until the page
+    /// must have died by itself; money that still comes is late.
+    NotYet {
+        /// What stood in the way.
+        because: String,
+    },
     /// Nobody can pay on the page any more.
     Cancelled,
     /// The hold was lifted.

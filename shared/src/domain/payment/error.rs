@@ -39,6 +39,15 @@ pub enum PaymentError {
     #[error("the money is to go back; it can buy nothing any more")]
     AlreadyUnapplied,
 
+    #[error("this act of the bank is written down with another amount; check its reference")]
+    RegistryRefUsed,
+    #[error("the bank would have taken back more than came; check the amount")]
+    ChargebackExceedsCaptured,
+    #[error("so many acts of the bank cannot be about one payment")]
+    BankActsExhausted,
+    #[error("the provider contradicts nothing; there is nothing to decide")]
+    NotOnHold,
+
     #[error("more would go back than was taken; lower the amount")]
     RefundExceedsCaptured,
     #[error("another refund of this payment is under way; it comes first")]
@@ -85,6 +94,10 @@ impl Rejection for PaymentError {
             Self::OperationInFlight => "operation_in_flight",
             Self::AlreadyApplied => "payment_already_applied",
             Self::AlreadyUnapplied => "payment_already_unapplied",
+            Self::RegistryRefUsed => "registry_ref_used",
+            Self::ChargebackExceedsCaptured => "chargeback_exceeds_captured",
+            Self::BankActsExhausted => "bank_acts_exhausted",
+            Self::NotOnHold => "payment_not_on_hold",
             Self::RefundExceedsCaptured => "refund_exceeds_captured",
             Self::RefundInFlight => "refund_in_flight",
             Self::RefundNotFound => "refund_not_found",

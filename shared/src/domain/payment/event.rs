@@ -5,8 +5,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CaptureMode, EvidenceSource, FailureReason, PaymentRefundSource, Provider, Purpose, UnappliedCause};
-use crate::domain::{Money, events::aggregate_events, ids::RefundId};
+use super::{
+    CaptureMode, EvidenceSource, FailureReason, IntegrityDecision, PaymentRefundSource, Provider, Purpose,
+    UnappliedCause,
+};
+use crate::domain::{
+    Money,
+    events::aggregate_events,
+    ids::{RefundId, UserId},
+};
 
 aggregate_events! {
     /// An event of a payment.
@@ -27,6 +34,8 @@ aggregate_events! {
         PaymentFailed => "payment_failed" v 1,
         /// The attempt is being called off.
         PaymentAbortRequested => "payment_abort_requested" v 1,
+        /// The provider could not be brought to call it off; it is asked again later.
+        PaymentAbortPostponed => "payment_abort_postponed" v 1,
         /// The money bought what it was for.
         PaymentApplied => "payment_applied" v 1,
         /// The money came, but there was nothing to buy with it any more.
@@ -43,6 +52,14 @@ aggregate_events! {
         PaymentRefundUnknown => "payment_refund_unknown" v 1,
         /// What the provider says does not fit what was asked.
         PaymentIntegrityViolated => "payment_integrity_violated" v 1,
+        /// An administrator said what to do about it; another has to say the same.
+        PaymentIntegrityResolutionProposed => "payment_integrity_resolution_proposed" v 1,
+        /// Two administrators agreed on what to do about it.
+        PaymentIntegrityResolved => "payment_integrity_resolved" v 1,
+        /// The customer's bank took money back.
+        PaymentChargebackRecorded => "payment_chargeback_recorded" v 1,
+        /// Money was given back at the bank, without us.
+        PaymentExternalRefundRecorded => "payment_external_refund_recorded" v 1,
     }
 }
 
@@ -141,6 +158,15 @@ pub struct PaymentAbortRequested {
     pub cause: String,
 }
 
+/// `payment_abort_postponed`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentAbortPostponed {
+    /// What stood in the way.
+    pub because: String,
+    /// When it is tried again.
+    pub retry_at: DateTime<Utc>,
+}
+
 /// `payment_applied`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentApplied {
@@ -219,4 +245,42 @@ pub struct PaymentIntegrityViolated {
     pub expected: String,
     /// What the provider says.
     pub actual: String,
+}
+
+/// `payment_integrity_resolution_proposed`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentIntegrityResolutionProposed {
+    /// What is to be done.
+    pub decision: IntegrityDecision,
+    /// The administrator who says so.
+    pub proposed_by: UserId,
+}
+
+/// `payment_integrity_resolved`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentIntegrityResolved {
+    /// What is done.
+    pub decision: IntegrityDecision,
+    /// The administrator who proposed it.
+    pub proposed_by: UserId,
+    /// The other one, who agreed.
+    pub approved_by: UserId,
+}
+
+/// `payment_chargeback_recorded`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentChargebackRecorded {
+    /// How much.
+    pub amount: Money,
+    /// Names it in the bank's registry.
+    pub registry_ref: String,
+}
+
+/// `payment_external_refund_recorded`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentExternalRefundRecorded {
+    /// How much.
+    pub amount: Money,
+    /// Names it in the bank's registry, or says how we learnt of it.
+    pub registry_ref: String,
 }

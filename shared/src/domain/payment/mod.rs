@@ -14,7 +14,9 @@
 //!  used      OPEN ─▶ APPLIED | UNAPPLIED                once, exclusive; unapplied money goes back
 //!  refund    REQUESTED ─▶ SUBMITTED ─▶ SUCCEEDED | FAILED ─▶ SUBMITTED (next epoch) …
 //!                             └─▶ UNKNOWN ─▶ …          ask first, then repeat under the same epoch
-//!  on hold   the provider contradicted what was asked: nothing is believed and nothing moves until a person looked
+//!  on hold   the provider contradicted what was asked: nothing is believed and nothing moves until two administrators
+//!            agreed; then it is as the provider says, or all of it goes back
+//!  the bank  a chargeback, or a refund in the bank's own cabinet, is written down whenever we learn of it
 //! ```
 
 mod aggregate;

@@ -4,10 +4,13 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    FailureReason, Initiated, Operation, Payment, PaymentStatus, Purpose, Refund, RefundState, Session, Stage, Terms,
-    Use,
+    BankActKind, FailureReason, Initiated, Integrity, IntegrityDecision, KnownBankAct, Operation, Payment,
+    PaymentStatus, Purpose, Refund, RefundState, Session, Stage, Terms, Use,
 };
-use crate::domain::{Money, ids::RefundId};
+use crate::domain::{
+    Money,
+    ids::{RefundId, UserId},
+};
 
 /// The refund whose turn it is, and the epoch to do it under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +108,20 @@ impl Payment {
 
     /// Whether the provider contradicted what was asked, and nobody has looked yet.
     pub fn is_on_hold(&self) -> bool {
-        self.initiated().is_some_and(|payment| payment.on_hold)
+        self.initiated().is_some_and(Initiated::is_on_hold)
+    }
+
+    /// What one administrator proposed to do about the provider's contradiction, and who.
+    pub fn integrity_proposal(&self) -> Option<(IntegrityDecision, UserId)> {
+        match &self.initiated()?.integrity {
+            Integrity::OnHold { proposal, .. } => *proposal,
+            Integrity::Sound | Integrity::Resolved(_) => None,
+        }
+    }
+
+    /// What the bank did without us, the first first.
+    pub fn bank_acts(&self) -> &[KnownBankAct] {
+        self.initiated().map_or(&[], |payment| &payment.bank_acts)
     }
 
     /// Whether the provider has nothing more to say of it: no refund in flight and an end reached.
@@ -144,7 +160,7 @@ impl Payment {
     /// while another operation is under way or the payment is on hold.
     pub fn next_refund(&self, now: DateTime<Utc>) -> Option<NextRefund> {
         let payment = self.initiated()?;
-        if payment.on_hold || payment.operation.is_some() || payment.in_flight_refund().is_some() {
+        if payment.is_on_hold() || payment.operation.is_some() || payment.in_flight_refund().is_some() {
             return None;
         }
         let next = |refund: &Refund, epoch| NextRefund { refund_id: refund.refund_id, amount: refund.amount, epoch };
@@ -205,14 +221,26 @@ impl Initiated {
         self.captured().is_some_and(|captured| self.refunded_minor() >= captured.minor())
     }
 
-    /// What went back, in minor units of the payment's own currency.
-    pub(super) fn refunded_minor(&self) -> i64 {
-        self.sum_minor(|state| state == RefundState::Succeeded)
+    pub(super) fn is_on_hold(&self) -> bool {
+        matches!(self.integrity, Integrity::OnHold { .. })
     }
 
-    /// What went back or may yet go back.
+    /// What went back, by us and by the bank alone, in minor units of the payment's own currency.
+    pub(super) fn refunded_minor(&self) -> i64 {
+        let by_us = self.sum_minor(|state| state == RefundState::Succeeded);
+        by_us.saturating_add(self.bank_minor(BankActKind::Refund))
+    }
+
+    /// What went back or may yet go back, and what the customer's bank took back: no more than came can go.
     pub(super) fn refunds_claimed_minor(&self) -> i64 {
-        self.sum_minor(|state| !matches!(state, RefundState::Failed { .. }))
+        let by_us = self.sum_minor(|state| !matches!(state, RefundState::Failed { .. }));
+        let by_bank = self.bank_minor(BankActKind::Refund).saturating_add(self.bank_minor(BankActKind::Chargeback));
+        by_us.saturating_add(by_bank)
+    }
+
+    pub(super) fn bank_minor(&self, kind: BankActKind) -> i64 {
+        let of_kind = self.bank_acts.iter().filter(|act| act.kind == kind);
+        of_kind.fold(0, |sum, act| sum.saturating_add(act.amount.minor()))
     }
 
     fn sum_minor(&self, counts: impl Fn(RefundState) -> bool) -> i64 {

@@ -110,3 +110,13 @@ pub enum PaymentRefundSource {
     /// The payment had nothing to buy.
     Unapplied,
 }
+
+/// What an administrator decides about a contradiction of the provider's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum IntegrityDecision {
+    /// It is as the provider says; the order then takes the money or does not.
+    AcceptAsProvider,
+    /// Whatever came buys nothing and goes back.
+    RefundAll,
+}

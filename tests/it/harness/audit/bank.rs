@@ -29,6 +29,7 @@ pub async fn compare(db: &PgPool, events: &[Arc<RecordedEvent>], leftovers: &Lef
         match news {
             PaymentEvent::PaymentSucceeded(succeeded) => books.came += succeeded.amount.minor(),
             PaymentEvent::PaymentRefundSucceeded(succeeded) => books.back += succeeded.amount.minor(),
+            PaymentEvent::PaymentExternalRefundRecorded(refund) => books.back += refund.amount.minor(),
             _ => {}
         }
     }

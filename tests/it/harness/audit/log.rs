@@ -9,7 +9,7 @@ use shared::log::RecordedEvent;
 use uuid::Uuid;
 
 /// What may happen only once in a stream.
-const ONCE: [&str; 8] = [
+const ONCE: [&str; 10] = [
     "order_created",
     "order_paid",
     "order_cancelled",
@@ -18,6 +18,8 @@ const ONCE: [&str; 8] = [
     "payment_initiated",
     "payment_session_opened",
     "payment_succeeded",
+    "dispute_opened",
+    "dispute_resolved",
 ];
 
 pub fn check(events: &[Arc<RecordedEvent>], head: u64) {
@@ -41,7 +43,11 @@ fn check_stream(id: Uuid, stream: &[&RecordedEvent]) {
     let gapless: Vec<u64> = (1..=stream.len() as u64).collect();
     assert_eq!(sequences, gapless, "the sequences of {id}");
     let types: Vec<&str> = stream.iter().map(|event| event.event_type.as_ref()).collect();
-    assert!(matches!(types[0], "order_created" | "payment_initiated"), "{id} was born of {}", types[0]);
+    assert!(
+        matches!(types[0], "order_created" | "payment_initiated" | "dispute_opened"),
+        "{id} was born of {}",
+        types[0]
+    );
     let flows: HashSet<Uuid> = stream.iter().map(|event| event.correlation_id).collect();
     assert_eq!(flows.len(), 1, "{id} belongs to one flow");
     for once in ONCE {

@@ -43,6 +43,7 @@ pub fn check(events: &[Arc<RecordedEvent>], leftovers: &Leftovers) {
     let mut orders = HashMap::<Uuid, Order>::new();
     for event in events {
         match event.event.as_ref().unwrap() {
+            DomainEvent::Dispute(_) => {}
             DomainEvent::Payment(news) => payments.entry(event.aggregate_id).or_default().take(event.position, news),
             DomainEvent::Order(news) => {
                 orders.entry(event.aggregate_id).or_default().take(event.position, news, &payments);

@@ -51,11 +51,14 @@ fn parties(command: &OrderCommand) -> &'static [Party] {
         | OrderCommand::AdjustEta { .. } => &[Party::Producer],
         OrderCommand::Complete { .. } => &[Party::Customer, Party::Admin, Party::System],
         OrderCommand::Cancel { .. } => &[Party::Customer, Party::Producer, Party::Admin, Party::System],
+        OrderCommand::ClaimDispute(_) => &[Party::Customer, Party::Admin, Party::System],
         OrderCommand::AuthorizeRefund(_) => &[Party::Admin, Party::System],
         OrderCommand::RecordPaymentFailure { .. }
         | OrderCommand::MarkPaid(_)
         | OrderCommand::SettleRefund { .. }
         | OrderCommand::RecordRefundFailure { .. }
+        | OrderCommand::RemindProducer
+        | OrderCommand::SettleDispute(_)
         | OrderCommand::ReleasePayout => &[Party::System],
     }
 }

@@ -5,10 +5,29 @@ use chrono::{DateTime, Utc};
 use super::{Decision, Party, text::check_text, text::ready_by};
 use crate::domain::order::{
     DeliveryType, OrderAccepted, OrderCompleted, OrderDelivered, OrderDispatched, OrderError, OrderEtaChanged,
-    OrderPayoutReleased, OrderPolicy, OrderPreparationStarted, OrderReady, Payout, Placed, Stage,
+    OrderPayoutReleased, OrderPolicy, OrderPreparationStarted, OrderProducerReminded, OrderReady, Payout, Placed,
+    Stage,
 };
 
 impl Placed {
+    /// Whoever has answered, or has no time left to, needs no reminder.
+    pub(super) fn remind_producer(&self, now: DateTime<Utc>) -> Decision {
+        match self.stage {
+            Stage::Paid { accept_deadline } if now < accept_deadline => {
+                Ok(vec![OrderProducerReminded { accept_deadline }.into()])
+            }
+            Stage::Paid { .. }
+            | Stage::WaitingForPayment
+            | Stage::Accepted
+            | Stage::Preparing
+            | Stage::Ready
+            | Stage::OutForDelivery
+            | Stage::Delivered { .. }
+            | Stage::Completed { .. }
+            | Stage::Cancelled { .. } => Err(OrderError::InvalidTransition),
+        }
+    }
+
     pub(super) fn accept(&self, eta_minutes: u32, now: DateTime<Utc>) -> Decision {
         let ready_by = ready_by(eta_minutes, now)?;
         let Stage::Paid { accept_deadline } = self.stage else { return Err(OrderError::InvalidTransition) };
@@ -70,6 +89,9 @@ impl Placed {
             Stage::Delivered { auto_complete_at } if party == Party::System && now < auto_complete_at => {
                 Err(OrderError::TooEarly)
             }
+            Stage::Delivered { .. } if party == Party::System && self.open_claim().is_some() => {
+                Err(OrderError::DisputeOpen)
+            }
             Stage::Delivered { .. } => Ok(vec![OrderCompleted { payout_due_at: now + policy.payout_delay }.into()]),
             // The customer was faster than the timer, or the timer rang twice.
             Stage::Completed { .. } if party == Party::System => Ok(vec![]),
@@ -89,6 +111,7 @@ impl Placed {
         match self.payout {
             Payout::Held if now < payout_due_at => Err(OrderError::TooEarly),
             Payout::Held => Ok(vec![self.payout_share()?.into()]),
+            Payout::Frozen => Err(OrderError::PayoutFrozen),
             // The timer rang twice.
             Payout::Released => Ok(vec![]),
             Payout::None | Payout::Voided => Err(OrderError::InvalidTransition),

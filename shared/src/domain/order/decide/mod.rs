@@ -3,6 +3,7 @@
 mod access;
 mod cancel;
 mod create;
+mod dispute;
 mod fulfil;
 mod pay;
 mod rate;
@@ -41,6 +42,7 @@ impl Placed {
             OrderCommand::RequestPayment(request) => self.request_payment(request, now),
             OrderCommand::RecordPaymentFailure { payment_id, reason } => self.payment_failed(*payment_id, *reason),
             OrderCommand::MarkPaid(paid) => self.mark_paid(paid, now),
+            OrderCommand::RemindProducer => self.remind_producer(now),
             OrderCommand::Accept { eta_minutes } => self.accept(*eta_minutes, now),
             OrderCommand::Reject { reason_code, comment } => self.reject(*reason_code, comment.as_deref()),
             OrderCommand::StartPreparation { note } => self.start_preparation(note.as_ref()),
@@ -56,6 +58,8 @@ impl Placed {
             OrderCommand::RecordRefundFailure { refund_id, part, reason } => {
                 self.refund_failed(*refund_id, *part, reason)
             }
+            OrderCommand::ClaimDispute(request) => self.claim_dispute(request, party, now),
+            OrderCommand::SettleDispute(settlement) => self.settle_dispute(settlement, now),
             OrderCommand::ReleasePayout => self.release_payout(now),
             OrderCommand::Rate(marks) => self.rate(marks, now),
             OrderCommand::AdjustEta { eta_minutes } => self.adjust_eta(*eta_minutes, now),

@@ -3,10 +3,10 @@
 use super::{Decision, Party};
 use crate::domain::{
     Money,
-    ids::RefundId,
+    ids::{PaymentId, RefundId},
     order::{
-        AuthorizeRefund, Funds, OrderError, OrderRefundAuthorized, OrderRefundFailed, OrderRefundSettled, OrderStatus,
-        Part, PartState, Placed, RefundAmount, RefundPart, RefundSource, Stage,
+        AuthorizeRefund, Funds, OrderError, OrderRefundAuthorized, OrderRefundFailed, OrderRefundSettled, Part,
+        PartState, Placed, RefundAmount, RefundPart, RefundSource, Stage,
     },
 };
 
@@ -17,9 +17,9 @@ const REFUNDS_MAX: usize = 50;
 
 /// An amount by where it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Split {
-    pub(super) card: Money,
-    pub(super) gift: Money,
+pub(in crate::domain::order) struct Split {
+    pub(in crate::domain::order) card: Money,
+    pub(in crate::domain::order) gift: Money,
 }
 
 impl Placed {
@@ -37,27 +37,51 @@ impl Placed {
         if request.source == RefundSource::Admin && self.refunds.len() >= REFUNDS_MAX {
             return Err(OrderError::RefundLimitReached);
         }
+        if request.source == RefundSource::Admin && self.open_claim().is_some() {
+            return Err(OrderError::PaymentUnderDispute);
+        }
+        if request.source == RefundSource::External {
+            return self.book_external(request);
+        }
         let Some(split) = self.split(request.amount)? else { return Ok(vec![]) };
-        let authorized = OrderRefundAuthorized {
-            refund_id: request.refund_id,
-            source: request.source,
-            source_id: request.source_id,
-            card_amount: split.card,
-            gift_amount: split.gift,
-            fault: request.fault,
-            payment_id: self.receipt.and_then(|receipt| receipt.payment_id),
+        let payment_id = self.receipt.and_then(|receipt| receipt.payment_id);
+        Ok(vec![authorized(request, split, payment_id).into()])
+    }
+
+    /// The bank gave money back without us: it is owed and paid in one decision, and no more than the card brought.
+    fn book_external(&self, request: &AuthorizeRefund) -> Decision {
+        let left = self.money_left_to_refund()?.card;
+        let amount = match request.amount {
+            RefundAmount::Exactly(amount) => amount,
+            RefundAmount::Rest | RefundAmount::RestOfTaken => left,
         };
-        Ok(vec![authorized.into()])
+        if !amount.is_positive() {
+            return Err(OrderError::InvalidValue { pointer: "/amount" });
+        }
+        self.is_back_already(request, left.min(amount)?)
+    }
+
+    /// A refund of the card's part that the bank has carried out before we knew of it.
+    pub(super) fn is_back_already(&self, request: &AuthorizeRefund, card: Money) -> Decision {
+        if !card.is_positive() {
+            return Ok(vec![]);
+        }
+        let split = Split { card, gift: Money::zero(card.currency()) };
+        let settled = OrderRefundSettled { refund_id: request.refund_id, part: RefundPart::Card };
+        Ok(vec![authorized(request, split, None).into(), settled.into()])
     }
 
     /// The amount by where it goes; `None` if the rest is wanted and there is none.
-    fn split(&self, amount: RefundAmount) -> Result<Option<Split>, OrderError> {
-        let left = self.money_left_to_refund()?;
+    pub(super) fn split(&self, amount: RefundAmount) -> Result<Option<Split>, OrderError> {
+        let left = match amount {
+            RefundAmount::RestOfTaken => self.money_left_of(self.money_paid())?,
+            RefundAmount::Exactly(_) | RefundAmount::Rest => self.money_left_to_refund()?,
+        };
         let rest = left.card.add(left.gift)?;
         let amount = match amount {
             RefundAmount::Exactly(amount) => amount,
-            RefundAmount::Rest if rest.is_zero() => return Ok(None),
-            RefundAmount::Rest => rest,
+            RefundAmount::Rest | RefundAmount::RestOfTaken if rest.is_zero() => return Ok(None),
+            RefundAmount::Rest | RefundAmount::RestOfTaken => rest,
         };
         if !amount.is_positive() {
             return Err(OrderError::InvalidValue { pointer: "/amount" });
@@ -69,18 +93,30 @@ impl Placed {
         Ok(Some(Split { card, gift: amount.sub(card)? }))
     }
 
-    fn money_left_to_refund(&self) -> Result<Split, OrderError> {
-        let (paid, authorised) = (self.money_paid(), self.money_authorised_back()?);
-        let taken = if self.may_be_captured() { paid.card } else { Money::zero(paid.card.currency()) };
-        Ok(Split { card: taken.sub(authorised.card)?, gift: paid.gift.sub(authorised.gift)? })
+    pub(super) fn money_left_to_refund(&self) -> Result<Split, OrderError> {
+        let paid = self.money_paid();
+        // Held money that nobody takes is let go: of the card there is left what went back, that is nothing.
+        let card = if self.may_be_captured() { paid.card } else { self.money_authorised_back()?.card };
+        self.money_left_of(Split { card, gift: paid.gift })
     }
 
-    /// Held money is taken when the cook accepts; before that it is let go, there is nothing to give back.
+    pub(in crate::domain::order) fn money_left(&self, held_was_taken: bool) -> Option<Split> {
+        let left = if held_was_taken { self.money_left_of(self.money_paid()) } else { self.money_left_to_refund() };
+        left.ok()
+    }
+
+    fn money_left_of(&self, taken: Split) -> Result<Split, OrderError> {
+        let authorised = self.money_authorised_back()?;
+        Ok(Split { card: taken.card.sub(authorised.card)?, gift: taken.gift.sub(authorised.gift)? })
+    }
+
+    /// Held money is taken when the cook accepts; before that, and once the order was called off, it is let go. Should it
+    /// be taken all the same, the shell says so (`RefundAmount::RestOfTaken`).
     fn may_be_captured(&self) -> bool {
         let Some(receipt) = self.receipt else { return false };
         match (receipt.funds, self.stage) {
             (Funds::Captured, _) => true,
-            (Funds::Authorized, Stage::Paid { .. } | Stage::Cancelled { from: OrderStatus::Paid }) => false,
+            (Funds::Authorized, Stage::Paid { .. } | Stage::Cancelled { .. }) => false,
             (Funds::Authorized, _) => true,
         }
     }
@@ -121,5 +157,21 @@ impl Placed {
             RefundPart::Gift => refund.gift,
         });
         part.filter(|part| part.amount.is_positive()).ok_or(OrderError::RefundNotFound)
+    }
+}
+
+pub(super) fn authorized(
+    request: &AuthorizeRefund,
+    split: Split,
+    payment_id: Option<PaymentId>,
+) -> OrderRefundAuthorized {
+    OrderRefundAuthorized {
+        refund_id: request.refund_id,
+        source: request.source,
+        source_id: request.source_id,
+        card_amount: split.card,
+        gift_amount: split.gift,
+        fault: request.fault,
+        payment_id,
     }
 }

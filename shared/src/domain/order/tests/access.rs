@@ -1,6 +1,7 @@
 //! Who may ask what: the access table, and strangers to whom an order does not exist.
 
 use super::*;
+use crate::domain::dispute::DisputeReason;
 
 fn commands() -> Vec<(OrderCommand, &'static str)> {
     let request = RequestPayment {
@@ -43,6 +44,9 @@ fn commands() -> Vec<(OrderCommand, &'static str)> {
         (OrderCommand::AuthorizeRefund(refund), "admin system"),
         (OrderCommand::SettleRefund { refund_id, part }, "system"),
         (OrderCommand::RecordRefundFailure { refund_id, part, reason: String::new() }, "system"),
+        (dispute::claiming(dispute::claim(DisputeReason::Late)), "customer admin system"),
+        (dispute::settling(1, 0), "system"),
+        (OrderCommand::RemindProducer, "system"),
         (OrderCommand::ReleasePayout, "system"),
         (OrderCommand::Rate(Rate { rating: 5, per_item: vec![], comment: None, policy: policy() }), "customer"),
     ]

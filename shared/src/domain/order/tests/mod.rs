@@ -4,6 +4,7 @@ mod access;
 mod actions;
 mod cancel;
 mod create;
+mod dispute;
 mod pay;
 mod properties;
 mod rate;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::dispute::{DisputeClaim, DisputeReason};
 
 /// How long after the one before, and what: any command at all, or the one that leads on from where the order stands.
 type Step = (i64, Option<OrderCommand>);
@@ -83,6 +84,11 @@ fn any_command() -> impl Strategy<Value = OrderCommand> {
                 fault: Fault::None,
             })
         }),
+        2 => prop::option::of(1i64..12_000).prop_map(|claimed| {
+            let claimed_amount = claimed.map(Money::rub);
+            dispute::claiming(DisputeClaim { claimed_amount, ..dispute::claim(DisputeReason::Late) })
+        }),
+        2 => (1u32..3, 0i64..25_000).prop_map(|(number, kopecks)| dispute::settling(number, kopecks)),
         2 => (0u128..6, parts.clone()).prop_map(move |(cause, part)| {
             OrderCommand::SettleRefund { refund_id: refund_id(cause), part }
         }),
@@ -128,9 +134,18 @@ proptest! {
         prop_assert!(count(&log, "order_payout_released") <= 1);
         let (mut card_paid, mut gift_paid, mut card_back, mut gift_back) = (0, 0, 0, 0);
         let (mut open_attempts, mut closed) = (0i32, false);
+        let (mut open_dispute, mut disputes) = (None, 0);
         let mut causes = std::collections::HashSet::new();
         for event in &log {
+            prop_assert!(disputes <= 2);
             match event {
+                OrderEvent::OrderPayoutFrozen(frozen) => {
+                    prop_assert!(open_dispute.replace(frozen.dispute_id).is_none(), "two disputes at once");
+                    disputes += 1;
+                }
+                OrderEvent::OrderPayoutUnfrozen(unfrozen) => {
+                    prop_assert_eq!(open_dispute.take(), Some(unfrozen.dispute_id));
+                }
                 OrderEvent::OrderPaymentRequested(_) => {
                     open_attempts += 1;
                     prop_assert!(!closed, "an attempt was opened on a closed order");
@@ -147,6 +162,7 @@ proptest! {
                     prop_assert!(causes.insert(refund.source_id), "one cause, two refunds");
                 }
                 OrderEvent::OrderPayoutReleased(payout) => {
+                    prop_assert!(open_dispute.is_none(), "released under a dispute");
                     let net = card_paid + gift_paid - card_back - gift_back;
                     prop_assert_eq!(payout.commission.minor() + payout.producer_net.minor(), net);
                     prop_assert_eq!(payout.commission, Money::rub(net).basis_points(1_000));

@@ -58,7 +58,7 @@ fn one_cause_owes_one_refund() {
     let mut history = history(OrderStatus::Paid);
     happens(&mut history, owing(RefundSource::Admin, 1, exactly(100)));
     assert_eq!(names(&history, owing(RefundSource::Admin, 1, exactly(200))), Ok(vec![]));
-    assert_eq!(names(&history, owing(RefundSource::External, 1, exactly(200))), Ok(vec!["order_refund_authorized"]));
+    assert_eq!(names(&history, owing(RefundSource::Dispute, 1, exactly(200))), Ok(vec!["order_refund_authorized"]));
 }
 
 #[test]

@@ -7,9 +7,15 @@ use crate::domain::{
 
 pub(super) fn authorise(actor: &Actor, command: &PaymentCommand) -> Result<(), PaymentError> {
     let may = match actor {
-        Actor::System(_) => true,
+        Actor::System(_) => !matches!(command, PaymentCommand::ResolveIntegrity { .. }),
         Actor::Provider(_) => is_news(command),
-        Actor::Admin(_) => matches!(command, PaymentCommand::Capture { .. }),
+        Actor::Admin(_) => matches!(
+            command,
+            PaymentCommand::Capture { .. }
+                | PaymentCommand::RecordChargeback(_)
+                | PaymentCommand::RecordExternalRefund(_)
+                | PaymentCommand::ResolveIntegrity { .. }
+        ),
         Actor::Customer(_) | Actor::Producer { .. } => false,
     };
     if may { Ok(()) } else { Err(PaymentError::PermissionDenied) }
@@ -28,6 +34,9 @@ fn is_news(command: &PaymentCommand) -> bool {
         | PaymentCommand::Abort { .. }
         | PaymentCommand::MarkApplied
         | PaymentCommand::MarkUnapplied { .. }
+        | PaymentCommand::RecordChargeback(_)
+        | PaymentCommand::RecordExternalRefund(_)
+        | PaymentCommand::ResolveIntegrity { .. }
         | PaymentCommand::RequestRefund { .. } => false,
     }
 }

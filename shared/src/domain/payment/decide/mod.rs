@@ -1,7 +1,9 @@
 //! What a command makes happen. Pure: time, reports and policy come with the command.
 
 mod access;
+mod bank;
 mod initiate;
+mod integrity;
 mod operate;
 mod refund;
 mod report;
@@ -39,12 +41,15 @@ impl Initiated {
             }
             PaymentCommand::Capture { amount, operation_id } => self.capture(*amount, *operation_id, now),
             PaymentCommand::Abort { cause } => self.abort(cause),
-            PaymentCommand::RecordAbortOutcome(outcome) => self.aborted(outcome),
+            PaymentCommand::RecordAbortOutcome(outcome) => self.aborted(outcome, now),
             PaymentCommand::MarkApplied => self.mark_applied(),
             PaymentCommand::MarkUnapplied { cause } => self.mark_unapplied(*cause),
             PaymentCommand::RequestRefund { refund_id, amount, source } => {
                 self.request_refund(*refund_id, *amount, *source)
             }
+            PaymentCommand::RecordChargeback(act) => self.charged_back(act),
+            PaymentCommand::RecordExternalRefund(act) => self.refunded_without_us(act),
+            PaymentCommand::ResolveIntegrity { decision } => self.resolve_integrity(*decision, &intent.actor),
             PaymentCommand::RecordRefundResult { refund_id, epoch, outcome } => {
                 self.refund_result(*refund_id, *epoch, outcome)
             }

@@ -1,6 +1,6 @@
 //! Acts towards the provider: take held money, call the attempt off. One at a time.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::Decision;
@@ -8,12 +8,17 @@ use crate::domain::{
     Money,
     ids::RefundId,
     payment::{
-        AbortOutcome, FailureReason, Initiated, Operation, PaymentAbortRequested, PaymentCaptureRequested,
-        PaymentError, PaymentEvent, PaymentFailed, PaymentIntegrityViolated, PaymentSucceeded, RefundState, Stage, Use,
+        AbortOutcome, FailureReason, Initiated, Integrity, Operation, PaymentAbortPostponed, PaymentAbortRequested,
+        PaymentCaptureRequested, PaymentError, PaymentEvent, PaymentFailed, PaymentIntegrityViolated, PaymentSucceeded,
+        RefundState, Stage, Use,
     },
 };
 
 const CAUSE_CHARS_MAX: usize = 500;
+/// The rests between the tries to call an attempt off; the last one repeats itself.
+const ABORT_RESTS_MINUTES: [i64; 5] = [1, 5, 15, 60, 360];
+/// How long after its page died a payment may still bring money: a bank closes its check of the customer after 36 hours.
+const LATE_MONEY: TimeDelta = TimeDelta::hours(36);
 
 impl Initiated {
     pub(super) fn capture(&self, amount: Money, operation_id: Uuid, now: DateTime<Utc>) -> Decision {
@@ -31,7 +36,7 @@ impl Initiated {
             Some(Operation::Capture { .. } | Operation::Abort) => return Err(PaymentError::OperationInFlight),
             None => {}
         }
-        if self.on_hold {
+        if self.is_on_hold() {
             return Err(PaymentError::OnHold);
         }
         if let Use::Unapplied(_) = self.used {
@@ -58,7 +63,7 @@ impl Initiated {
             (_, Some(Operation::Abort)) | (Stage::Failed { .. }, _) => Ok(vec![]),
             (Stage::Succeeded { .. }, _) => Err(PaymentError::InvalidTransition),
             (Stage::Initiated | Stage::AwaitingCustomer | Stage::Processing | Stage::Authorized { .. }, _) => {
-                if self.on_hold {
+                if self.is_on_hold() {
                     return Err(PaymentError::OnHold);
                 }
                 Ok(vec![PaymentAbortRequested { cause: cause.to_owned() }.into()])
@@ -66,8 +71,9 @@ impl Initiated {
         }
     }
 
-    pub(super) fn aborted(&self, outcome: &AbortOutcome) -> Decision {
+    pub(super) fn aborted(&self, outcome: &AbortOutcome, now: DateTime<Utc>) -> Decision {
         match outcome {
+            AbortOutcome::NotYet { because } => self.not_called_off(because, now),
             AbortOutcome::Cancelled => self.ended_by_abort(FailureReason::Cancelled),
             AbortOutcome::Voided => self.ended_by_abort(FailureReason::Voided),
             AbortOutcome::Returned { provider_payment_id, amount, source } => {
@@ -80,6 +86,29 @@ impl Initiated {
                 self.returned_by_abort(succeeded)
             }
         }
+    }
+
+    /// It is tried again, less and less often, until the page or the hold must be gone by itself. Then the attempt is
+    /// over; money that comes all the same is late money.
+    fn not_called_off(&self, because: &str, now: DateTime<Utc>) -> Decision {
+        match (self.stage, self.operation) {
+            (Stage::Succeeded { .. } | Stage::Failed { .. }, _) => return Ok(vec![]),
+            (_, Some(Operation::Capture { .. }) | None) => return Err(PaymentError::InvalidTransition),
+            (_, Some(Operation::Abort)) => {}
+        }
+        let dead_by = match self.stage {
+            Stage::Authorized { capture_before, .. } => capture_before.max(self.terms.expires_at),
+            _ => self.terms.expires_at,
+        };
+        if now >= dead_by + LATE_MONEY {
+            let failed =
+                PaymentFailed { reason: FailureReason::Expired, provider_error_code: None, customer_retryable: true };
+            return Ok(vec![failed.into()]);
+        }
+        let rests = usize::try_from(self.aborts_postponed).map_or(ABORT_RESTS_MINUTES.len(), |postponed| postponed);
+        let minutes = ABORT_RESTS_MINUTES[rests.min(ABORT_RESTS_MINUTES.len() - 1)];
+        let because = because.chars().take(CAUSE_CHARS_MAX).collect();
+        Ok(vec![PaymentAbortPostponed { because, retry_at: now + TimeDelta::minutes(minutes) }.into()])
     }
 
     fn ended_by_abort(&self, reason: FailureReason) -> Decision {
@@ -111,10 +140,10 @@ impl Initiated {
     }
 
     fn booked_there_and_back(&self, succeeded: PaymentSucceeded) -> Decision {
-        if self.on_hold {
+        if self.is_on_hold() {
             return Err(PaymentError::OnHold);
         }
-        if succeeded.amount == self.terms.amount {
+        if succeeded.amount == self.terms.amount || matches!(self.integrity, Integrity::Resolved(_)) {
             return Ok(self.money_came_and_went(succeeded));
         }
         let violated = PaymentIntegrityViolated {

@@ -73,7 +73,7 @@ impl Initiated {
 
     /// One money operation at a time.
     fn may_start(&self) -> Result<(), PaymentError> {
-        if self.on_hold {
+        if self.is_on_hold() {
             return Err(PaymentError::OnHold);
         }
         if self.operation.is_some() {

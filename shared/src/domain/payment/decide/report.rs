@@ -7,15 +7,16 @@ use crate::domain::{
     Money,
     ids::PaymentId,
     payment::{
-        FailureReason, Initiated, Operation, PaymentAuthorized, PaymentEvent, PaymentFailed, PaymentIntegrityViolated,
-        PaymentProcessing, PaymentSucceeded, ProviderReport, ProviderStatus, RefundState, Stage,
+        FailureReason, Initiated, Integrity, Operation, PaymentAuthorized, PaymentEvent, PaymentFailed,
+        PaymentIntegrityViolated, PaymentProcessing, PaymentSucceeded, ProviderReport, ProviderStatus, RefundState,
+        Stage,
     },
 };
 
 impl Initiated {
     pub(super) fn hear(&self, report: &ProviderReport, hold_ends: DateTime<Utc>) -> Decision {
         // Nothing is believed twice over: a person looks at the first contradiction before anything else counts.
-        if self.on_hold || self.is_about_an_orphan(report) {
+        if self.is_on_hold() || self.is_about_an_orphan(report) || self.is_about_another(report) {
             return Ok(vec![]);
         }
         if let Some(violation) = self.contradiction(report) {
@@ -51,7 +52,19 @@ impl Initiated {
         init_try < session.init_try && no_money
     }
 
+    /// After a person looked at a contradiction, what names another payment is passed over.
+    fn is_about_another(&self, report: &ProviderReport) -> bool {
+        let Integrity::Resolved(_) = self.integrity else { return false };
+        let named = PaymentId::parse_provider_order_ref(&report.order_ref).map(|(payment_id, _)| payment_id);
+        let is_other_id = self.provider_payment_id.as_ref().is_some_and(|known| *known != report.provider_payment_id);
+        named != Some(self.terms.payment_id) || is_other_id
+    }
+
+    /// What two administrators looked at is not held against the provider a second time.
     fn contradiction(&self, report: &ProviderReport) -> Option<PaymentIntegrityViolated> {
+        if let Integrity::Resolved(_) = self.integrity {
+            return None;
+        }
         let violated = |field: &str, expected: String, actual: String| {
             Some(PaymentIntegrityViolated { field: field.to_owned(), expected, actual })
         };
@@ -118,7 +131,8 @@ impl Initiated {
             ProviderStatus::Authorized => vec![
                 PaymentAuthorized {
                     provider_payment_id: report.provider_payment_id.clone(),
-                    amount: self.terms.amount,
+                    // Equal to what was asked, unless it was looked at.
+                    amount: report.amount.unwrap_or(self.terms.amount),
                     source: report.source,
                     capture_before: hold_ends,
                     late: is_given_up,
@@ -145,7 +159,7 @@ impl Initiated {
         }
     }
 
-    /// Refunds are booked against our own only: a report settles the one in flight if it fits, and nothing else.
+    /// A report settles our refund that is in flight if it fits. With none under way, somebody else gave the money back.
     fn hear_refund(&self, report: &ProviderReport) -> Vec<PaymentEvent> {
         let Some(captured) = self.captured() else {
             return match report.status {
@@ -153,7 +167,7 @@ impl Initiated {
                 _ => vec![],
             };
         };
-        let Some(refund) = self.in_flight_refund() else { return vec![] };
+        let Some(refund) = self.in_flight_refund() else { return self.hear_foreign_refund(captured, report.status) };
         let left = captured.minor() - self.refunded_minor() - refund.amount.minor();
         let fits = match report.status {
             ProviderStatus::Refunded => left == 0,

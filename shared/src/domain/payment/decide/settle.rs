@@ -11,7 +11,7 @@ use crate::domain::{
 
 impl Initiated {
     pub(super) fn mark_applied(&self) -> Decision {
-        if self.on_hold {
+        if self.is_on_hold() {
             return Err(PaymentError::OnHold);
         }
         match (self.used, self.stage) {

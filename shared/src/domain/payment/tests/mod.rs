@@ -1,6 +1,8 @@
 //! Every rule and every refusal of a payment.
 
 mod access;
+mod bank;
+mod integrity;
 mod operations;
 mod properties;
 mod refunds;

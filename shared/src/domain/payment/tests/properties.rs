@@ -37,6 +37,9 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
             PaymentCommand::MarkUnapplied { cause: UnappliedCause::Duplicate },
             PaymentCommand::Capture { amount: price(), operation_id: Uuid::nil() },
         ]),
+        1 => (0u32..3, 1i64..12_000).prop_map(|(act, kopecks)| bank::charged_back(kopecks, &format!("c{act}"))),
+        1 => (0u32..3, 1i64..12_000).prop_map(|(act, kopecks)| bank::refunded(kopecks, &format!("r{act}"))),
+        1 => Just(PaymentCommand::RecordAbortOutcome(AbortOutcome::NotYet { because: "x".into() })),
         4 => (0u128..5, 1i64..12_000).prop_map(|(id, kopecks)| refunds::requesting(id, kopecks)),
         12 => (0u128..5, 1u32..4, prop::sample::select(outcomes.to_vec()))
             .prop_map(|(id, epoch, outcome)| refunds::result(id, epoch, outcome)),

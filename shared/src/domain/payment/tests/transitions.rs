@@ -17,6 +17,7 @@ fn every_report_from_every_status_does_what_the_table_says() {
     const A: &str = "payment_authorized";
     const S: &str = "payment_succeeded";
     const F: &str = "payment_failed";
+    const EXT: &str = "payment_external_refund_recorded";
     const NO: &str = "";
     let came_and_went = "payment_unapplied payment_succeeded payment_refund_requested payment_refund_succeeded";
     let gone = came_and_went;
@@ -29,7 +30,7 @@ fn every_report_from_every_status_does_what_the_table_says() {
         (Confirmed, [S, S, S, S, NO, NO, NO, S]),
         (Refunding, [NO; 8]),
         (PartiallyRefunded, [NO; 8]),
-        (Refunded, [gone, gone, gone, gone, NO, NO, NO, gone]),
+        (Refunded, [gone, gone, gone, gone, EXT, EXT, NO, gone]),
         (Cancelled, [NO, F, F, F, NO, NO, NO, NO]),
         (Expired, [NO, F, F, F, NO, NO, NO, NO]),
         (AuthFailed, [NO, F, F, F, NO, NO, NO, NO]),

@@ -1,0 +1,149 @@
+//! What the bank does without us, and what it cannot be brought to do.
+
+use super::*;
+
+pub(super) fn charged_back(kopecks: i64, registry_ref: &str) -> PaymentCommand {
+    PaymentCommand::RecordChargeback(act(kopecks, registry_ref))
+}
+
+pub(super) fn refunded(kopecks: i64, registry_ref: &str) -> PaymentCommand {
+    PaymentCommand::RecordExternalRefund(act(kopecks, registry_ref))
+}
+
+fn act(kopecks: i64, registry_ref: &str) -> BankAct {
+    BankAct { amount: Money::rub(kopecks), registry_ref: registry_ref.to_owned() }
+}
+
+#[test]
+fn only_money_that_came_can_be_taken_back() {
+    const NOT: Result<Vec<&str>, &str> = Err("invalid_transition");
+    for command in [charged_back(100, "r1"), refunded(100, "r1")] {
+        for status in STATUSES {
+            let answer = names(&history(status), command.clone());
+            match status {
+                PaymentStatus::Succeeded | PaymentStatus::PartiallyRefunded => assert!(answer.is_ok(), "{status:?}"),
+                PaymentStatus::Refunded => assert_ne!(answer, NOT),
+                PaymentStatus::Initiated
+                | PaymentStatus::AwaitingCustomer
+                | PaymentStatus::Processing
+                | PaymentStatus::Authorized
+                | PaymentStatus::Failed => assert_eq!(answer, NOT, "{status:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn an_act_of_the_bank_is_written_down_once() {
+    let mut history = history(PaymentStatus::Succeeded);
+    happens(&mut history, charged_back(5_000, "r1"));
+    assert_eq!(names(&history, charged_back(5_000, "r1")), Ok(vec![]));
+    assert_eq!(names(&history, charged_back(5_001, "r1")), Err("registry_ref_used"));
+    assert_eq!(names(&history, refunded(5_000, "r1")), Err("registry_ref_used"));
+    happens(&mut history, charged_back(15_000, "r2"));
+    assert_eq!(names(&history, charged_back(1, "r3")), Err("chargeback_exceeds_captured"));
+    assert_eq!(replay(&history).bank_acts().len(), 2);
+}
+
+#[test]
+fn an_act_needs_an_amount_and_a_name() {
+    let given = history(PaymentStatus::Succeeded);
+    check(&given, charged_back(0, "r"), Err(PaymentError::InvalidValue { pointer: "/amount" }));
+    check(&given, refunded(1, " "), Err(PaymentError::InvalidValue { pointer: "/registry_ref" }));
+    let long = "x".repeat(101);
+    check(&given, refunded(1, &long), Err(PaymentError::TooLong { pointer: "/registry_ref", max: 100 }));
+    let dollar = BankAct { amount: Money::parse("1", "USD").unwrap(), registry_ref: "r".into() };
+    assert_eq!(names(&given, PaymentCommand::RecordChargeback(dollar)), Err("currency_mismatch"));
+}
+
+#[test]
+fn what_the_bank_took_back_cannot_go_back_again() {
+    let mut history = history(PaymentStatus::Succeeded);
+    happens(&mut history, charged_back(15_000, "r1"));
+    assert_eq!(replay(&history).status(), Some(PaymentStatus::Succeeded), "a chargeback is no refund");
+    assert_eq!(names(&history, refunds::requesting(1, 5_001)), Err("refund_exceeds_captured"));
+    happens(&mut history, refunds::requesting(1, 5_000));
+}
+
+#[test]
+fn a_refund_at_the_bank_counts_as_gone() {
+    let mut history = history(PaymentStatus::PartiallyRefunded);
+    happens(&mut history, refunded(5_000, "r1"));
+    assert_eq!(replay(&history).status(), Some(PaymentStatus::PartiallyRefunded));
+    assert_eq!(names(&history, refunded(10_001, "r2")), Err("refund_exceeds_captured"));
+    happens(&mut history, refunded(10_000, "r2"));
+    assert_eq!(replay(&history).status(), Some(PaymentStatus::Refunded));
+    assert_eq!(names(&history, refunds::requesting(2, 1)), Err("refund_exceeds_captured"));
+    assert_eq!(names(&history, hearing(ProviderStatus::Refunded)), Ok(vec![]), "it is known");
+}
+
+#[test]
+fn a_refund_under_way_is_not_taken_for_one_of_the_banks_own() {
+    let mut history = history(PaymentStatus::Succeeded);
+    happens(&mut history, refunds::requesting(1, 20_000));
+    assert_eq!(names(&history, hearing(ProviderStatus::Refunded)), Ok(vec![]), "it may be the one we asked for");
+    happens(&mut history, refunds::result(1, 1, RefundOutcome::Unknown));
+    assert_eq!(names(&history, refunded(20_000, "r1")), Err("refund_in_flight"));
+    assert_eq!(names(&history, hearing(ProviderStatus::Refunded)), Ok(vec!["payment_refund_succeeded"]));
+}
+
+#[test]
+fn all_of_it_gone_without_us_is_a_refund_at_the_bank() {
+    let mut given = history(PaymentStatus::Succeeded);
+    let expected = PaymentExternalRefundRecorded { amount: price(), registry_ref: "told by the provider".into() };
+    check(&given, hearing(ProviderStatus::Refunded), Ok(vec![expected.into()]));
+    assert_eq!(names(&given, hearing(ProviderStatus::PartiallyRefunded)), Ok(vec![]), "nobody knows how much");
+    happens(&mut given, hearing(ProviderStatus::Refunded));
+    assert_eq!(replay(&given).status(), Some(PaymentStatus::Refunded));
+    assert_eq!(names(&given, hearing(ProviderStatus::Refunded)), Ok(vec![]));
+}
+
+fn not_yet(given: &[PaymentEvent], at: DateTime<Utc>) -> Result<Vec<PaymentEvent>, PaymentError> {
+    let outcome = AbortOutcome::NotYet { because: "TIMEOUT".into() };
+    let command = PaymentCommand::RecordAbortOutcome(outcome);
+    replay(given).decide(&Intent { actor: system(), now: at, command })
+}
+
+#[test]
+fn what_cannot_be_called_off_is_tried_again_less_and_less_often() {
+    let mut history = [history(PaymentStatus::AwaitingCustomer), vec![aborting()]].concat();
+    for minutes in [1, 5, 15, 60, 360, 360] {
+        let events = not_yet(&history, minute(31)).unwrap();
+        let retry_at = minute(31 + minutes);
+        assert_eq!(events, [PaymentAbortPostponed { because: "TIMEOUT".into(), retry_at }.into()]);
+        history.extend(events);
+        assert!(replay(&history).is_aborting());
+    }
+}
+
+#[test]
+fn nothing_is_called_off_for_ever() {
+    let dead = minute(30) + TimeDelta::hours(36);
+    for status in [PaymentStatus::Initiated, PaymentStatus::AwaitingCustomer, PaymentStatus::Processing] {
+        let mut given = [history(status), vec![aborting()]].concat();
+        assert!(matches!(
+            not_yet(&given, dead - TimeDelta::seconds(1)).unwrap()[..],
+            [PaymentEvent::PaymentAbortPostponed(_)]
+        ));
+        let events = not_yet(&given, dead).unwrap();
+        assert_eq!(events, [failed(FailureReason::Expired)]);
+        given.extend(events);
+        assert!(!replay(&given).is_aborting());
+        let late = [succeeded(true)];
+        check(&given, hearing(ProviderStatus::Confirmed), Ok(late.to_vec()));
+    }
+    let held = [history(PaymentStatus::Authorized), vec![aborting()]].concat();
+    let lifted = minute(5) + TimeDelta::days(6) + TimeDelta::hours(36);
+    assert_eq!(not_yet(&held, dead).unwrap().len(), 1);
+    assert!(matches!(not_yet(&held, dead).unwrap()[0], PaymentEvent::PaymentAbortPostponed(_)));
+    assert_eq!(not_yet(&held, lifted).unwrap(), [failed(FailureReason::Expired)]);
+}
+
+#[test]
+fn what_is_over_or_was_never_called_off_is_not_postponed() {
+    for status in [PaymentStatus::Succeeded, PaymentStatus::Failed] {
+        assert_eq!(not_yet(&history(status), minute(40)), Ok(vec![]));
+    }
+    let live = history(PaymentStatus::AwaitingCustomer);
+    assert_eq!(not_yet(&live, minute(40)), Err(PaymentError::InvalidTransition));
+}
