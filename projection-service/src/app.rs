@@ -23,7 +23,7 @@ use crate::{
     engine::{Failpoints, Positions, Runner, RunnerParts},
     http::{ReadParts, ReadState, router},
     live::{Announcer, Live},
-    projections::{NAMES, catalogue::DishViews, feed::Feed, orders::Orders, payments::Payments},
+    projections::{NAMES, catalogue::DishViews, feed::Feed, gifts::Gifts, orders::Orders, payments::Payments},
     settings::ReadSideSettings,
 };
 
@@ -134,6 +134,11 @@ fn start_runners(platform: &Platform, parts: &RunnerParts, live: &Live, nats: Op
     let payments = Runner::<Payments>::new(parts.clone());
     platform.supervisor.spawn("projection payments", move |shutdown| {
         let runner = payments.clone();
+        async move { runner.run(shutdown).await }
+    });
+    let gifts = Runner::<Gifts>::new(parts.clone());
+    platform.supervisor.spawn("projection gifts", move |shutdown| {
+        let runner = gifts.clone();
         async move { runner.run(shutdown).await }
     });
     let listener = Arc::clone(&announcer);

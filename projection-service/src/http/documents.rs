@@ -3,7 +3,7 @@
 use shared::web::{Meta, problem::ProblemDetails};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::{HistoryEntry, OrderView, PaymentView, tickets::WsTicket};
+use super::{GiftView, HistoryEntry, OrderView, PaymentView, tickets::WsTicket};
 use crate::projections::{
     catalogue::{CategoryView, DishView, ProducerView},
     orders::RefundRow,
@@ -36,6 +36,10 @@ answers! {
     HistoryAnswer: Vec<HistoryEntry>;
     /// A payment.
     PaymentViewAnswer: PaymentView;
+    /// A gift.
+    GiftViewAnswer: GiftView;
+    /// A page of gifts.
+    GiftListAnswer: Vec<GiftView>;
     /// A dish.
     DishAnswer: DishView;
     /// A page of dishes.

@@ -5,6 +5,7 @@ mod access;
 mod catalogue;
 mod documents;
 mod freshness;
+mod gifts;
 mod history;
 mod order_view;
 mod orders;
@@ -19,6 +20,7 @@ use shared::web::openapi::describe_security;
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use gifts::GiftView;
 pub use history::HistoryEntry;
 pub use order_view::OrderView;
 pub use payments::PaymentView;
@@ -34,6 +36,7 @@ pub use state::{ReadParts, ReadState};
     tags(
         (name = "orders", description = "Orders as their parties see them"),
         (name = "payments", description = "Attempts to pay"),
+        (name = "gifts", description = "Gifts as their buyers and recipients see them"),
         (name = "catalogue", description = "Dishes, kitchens and categories"),
         (name = "live", description = "What happens, as it happens")
     )
@@ -59,6 +62,8 @@ fn documented() -> OpenApiRouter<ReadState> {
         .routes(routes!(orders::list_order_refunds))
         .routes(routes!(history::get_order_history))
         .routes(routes!(payments::get_payment))
+        .routes(routes!(gifts::list_gifts))
+        .routes(routes!(gifts::get_gift))
         .routes(routes!(catalogue::list_dishes))
         .routes(routes!(catalogue::get_dish))
         .routes(routes!(catalogue::list_producers))
