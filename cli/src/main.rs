@@ -6,6 +6,7 @@ mod bench;
 mod dev;
 mod migrate;
 mod openapi;
+mod operate;
 mod token;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -35,9 +36,17 @@ enum Verb {
     Token(token::TokenArgs),
     /// Print the OpenAPI document.
     Openapi,
+    /// Events of an aggregate or of the whole log, and aggregates as they were.
+    Stream(operate::StreamArgs),
+    /// What followed from what in a business flow.
+    Trace(operate::TraceArgs),
+    /// How projections stand; rebuild, verify, heal them.
+    Projection(operate::ProjectionArgs),
+    /// Dead letters: look, try, redrive, discard.
+    Dlq(operate::DlqArgs),
 }
 
-/// What the command ends with: 0 ok, 1 error, 2 usage.
+/// What the command ends with: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 unavailable, 6 partly failed.
 fn main() -> ExitCode {
     let cli = Cli::parse_from(arguments());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -54,13 +63,17 @@ fn main() -> ExitCode {
             Verb::Migrate(args) => migrate::run(args).await,
             Verb::Token(args) => token::run(args).await,
             Verb::Openapi => openapi::run(),
+            Verb::Stream(args) => operate::stream(args).await,
+            Verb::Trace(args) => operate::trace(args).await,
+            Verb::Projection(args) => operate::projection(args).await,
+            Verb::Dlq(args) => operate::dlq(args).await,
         }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("homefood: {error:#}");
-            ExitCode::FAILURE
+            error.downcast_ref::<operate::Exit>().map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.code))
         }
     }
 }

@@ -20,10 +20,17 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     chores,
+    dead_letters::Desk,
     engine::{Failpoints, Positions, Runner, RunnerParts},
     http::{ReadParts, ReadState, router},
+    jobs,
     live::{Announcer, Live},
-    projections::{NAMES, catalogue::DishViews, feed::Feed, gifts::Gifts, orders::Orders, payments::Payments},
+    operations::Worker,
+    projections::{
+        NAMES, catalogue::DishViews, disputes::Disputes, feed::Feed, gifts::Gifts, models, orders::Orders,
+        payments::Payments,
+    },
+    rebuild::RebuildParts,
     settings::ReadSideSettings,
 };
 
@@ -92,7 +99,22 @@ impl ProjectionService {
         start_runners(platform, &parts, &live, connections.nats);
         let views = DishViews::default();
         chores::start(platform, &parts, &live, &views);
+        let models = models(&parts.failpoints);
+        let desk = Desk::new(db.clone(), parts.feed.reader().clone(), models.clone());
+        let rebuild = RebuildParts {
+            db: db.clone(),
+            log: parts.feed.reader().clone(),
+            models: models.clone(),
+            clock: platform.clock.clone(),
+            letters: parts.settings.letters,
+            metrics: Arc::clone(&platform.metrics),
+            page_events: settings.rebuild_events,
+        };
+        start_worker(platform, &parts, &rebuild);
+        chores::sample_drift(platform, &rebuild, settings.drift_sample_secs);
         let state = ReadState::new(ReadParts {
+            rebuild,
+            desk,
             log: parts.feed.reader().clone(),
             positions: parts.positions.clone(),
             clock: platform.clock.clone(),
@@ -141,6 +163,11 @@ fn start_runners(platform: &Platform, parts: &RunnerParts, live: &Live, nats: Op
         let runner = gifts.clone();
         async move { runner.run(shutdown).await }
     });
+    let disputes = Runner::<Disputes>::new(parts.clone());
+    platform.supervisor.spawn("projection disputes", move |shutdown| {
+        let runner = disputes.clone();
+        async move { runner.run(shutdown).await }
+    });
     let listener = Arc::clone(&announcer);
     let feed = Runner::<Feed>::with_listener(parts.clone(), move |news| listener.announce(news));
     platform.supervisor.spawn("projection feed", move |shutdown| {
@@ -153,6 +180,16 @@ fn start_runners(platform: &Platform, parts: &RunnerParts, live: &Live, nats: Op
             async move { announcer.run(&nats, &shutdown).await }
         });
     }
+}
+
+/// Whoever works on operations; every process does.
+fn start_worker(platform: &Platform, parts: &RunnerParts, rebuild: &RebuildParts) {
+    let make_job = jobs::maker(parts.clock.clone(), rebuild.clone());
+    let worker = Worker::new(parts.db.clone(), parts.settings.lease, make_job);
+    platform.supervisor.spawn("operations", move |shutdown| {
+        let worker = worker.clone();
+        async move { worker.run(shutdown).await }
+    });
 }
 
 /// The read models' database, whichever process it is.

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    engine::{LetterCount, RunnerParts, count_letters, sweep_letters},
+    engine::{LetterCount, Replay, RunnerParts, count_letters, publish_missing, queues_of_others, sweep_letters},
     live::{Live, tickets},
     projections::{
         NAMES,
@@ -26,10 +26,13 @@ use crate::{
         feed::forget_older,
         orders::{active_by_status, status_name},
     },
+    rebuild::{Audit, RebuildParts, report},
 };
 
 /// How often things are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// How often other services' dead letters are looked for that NATS has no copy of.
+const COPY_EVERY: Duration = Duration::from_secs(2);
 /// How often things are swept, and how many at a time.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_BATCH: i64 = 5_000;
@@ -41,6 +44,9 @@ const LETTERS_KEPT: TimeDelta = TimeDelta::days(90);
 const LAG_MAX: Position = 10_000;
 /// So is one that does not move for this long although there is something to fold.
 const FROZEN_AFTER: Duration = Duration::from_secs(30);
+
+/// Events that are folded anew for one sample.
+const SAMPLE_EVENTS: u32 = 500;
 
 const STATUSES: [OrderStatus; 7] = [
     OrderStatus::WaitingForPayment,
@@ -70,6 +76,8 @@ pub(crate) fn start(platform: &Platform, parts: &RunnerParts, live: &Live, views
         let (views, db) = (views.clone(), db.clone());
         async move { Ok(views.keep_flushing(&db, &shutdown).await?) }
     });
+    let copied = parts.clone();
+    supervisor.spawn("letter_copies", move |shutdown| copy_letters(copied.clone(), shutdown));
     let swept = parts.clone();
     supervisor.spawn("read_side_sweeper", move |shutdown| sweep(swept.clone(), shutdown));
     let (db, metrics) = (parts.db.clone(), Arc::clone(&platform.metrics));
@@ -77,6 +85,32 @@ pub(crate) fn start(platform: &Platform, parts: &RunnerParts, live: &Live, views
     for name in NAMES {
         watch_projection(platform, parts, name);
     }
+}
+
+/// Compares a few rows of each projection with a fold of their events, again and again.
+pub(crate) fn sample_drift(platform: &Platform, parts: &RebuildParts, every_secs: u64) {
+    if every_secs == 0 {
+        return;
+    }
+    let parts = parts.clone();
+    platform.supervisor.spawn("drift_sampler", move |shutdown| {
+        let parts = RebuildParts { page_events: SAMPLE_EVENTS, ..parts.clone() };
+        async move {
+            loop {
+                tokio::select! {
+                    () = shutdown.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(Duration::from_secs(every_secs)) => {}
+                }
+                for model in parts.models.all() {
+                    if matches!(model.replay(), Replay::ByStream(_)) {
+                        let audit = Audit::open(&parts, Arc::clone(model)).await?;
+                        let drifts = audit.sample(rand::random_range(0.0..1.0)).await?;
+                        drifts.iter().for_each(|drift| report(&parts, model.name(), drift));
+                    }
+                }
+            }
+        }
+    });
 }
 
 async fn sweep(parts: RunnerParts, shutdown: CancellationToken) -> Result<(), BoxError> {
@@ -91,6 +125,22 @@ async fn sweep(parts: RunnerParts, shutdown: CancellationToken) -> Result<(), Bo
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
             () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+    }
+}
+
+/// The process managers' letters are copied to NATS from here; a projection's owner copies its own.
+async fn copy_letters(parts: RunnerParts, shutdown: CancellationToken) -> Result<(), BoxError> {
+    let RunnerParts { db, feed, jetstream, names, .. } = &parts;
+    loop {
+        if let Some(jetstream) = jetstream {
+            for queue in queues_of_others(db, NAMES).await? {
+                publish_missing(db, feed.reader(), jetstream, names, &queue).await?;
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep(COPY_EVERY) => {}
         }
     }
 }

@@ -111,6 +111,20 @@ pub struct ReadSideSettings {
     )]
     pub dlq_delay_ms: i64,
 
+    /// Events that a rebuild or an audit holds in memory at a time, twice.
+    #[arg(
+        long,
+        env = "HOMEFOOD_REBUILD_EVENTS",
+        value_name = "HOMEFOOD_REBUILD_EVENTS",
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
+    pub rebuild_events: u32,
+
+    /// How often some rows are compared with a fold of their events, in seconds; 0 is never.
+    #[arg(long, env = "HOMEFOOD_DRIFT_SAMPLE_SECS", value_name = "HOMEFOOD_DRIFT_SAMPLE_SECS", default_value_t = 60)]
+    pub drift_sample_secs: u64,
+
     /// Development only: aggregates whose events a projection refuses, as `<projection>:<aggregate id>`, by commas.
     #[arg(long, env = "HOMEFOOD_FAILPOINT_FOLD", value_name = "HOMEFOOD_FAILPOINT_FOLD")]
     pub failpoint_fold: Option<String>,

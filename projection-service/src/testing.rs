@@ -27,7 +27,8 @@ use crate::{
     app::{Connections, ProjectionService},
     engine::{EngineSettings, Failpoints, InPlaceRetry, LetterPolicy, Positions, ReadModel, Runner, RunnerParts},
     http::ReadState,
-    projections::NAMES,
+    projections::{NAMES, models},
+    rebuild::RebuildParts,
     settings::ReadSideSettings,
 };
 
@@ -72,6 +73,19 @@ pub(crate) fn parts(db: &PgPool) -> RunnerParts {
             letters: LetterPolicy { delay: chrono::Duration::milliseconds(100), retries_max: 3 },
             ..EngineSettings::default()
         },
+    }
+}
+
+/// What rebuilds over the same database work with.
+pub(crate) fn rebuild_parts(parts: &RunnerParts) -> RebuildParts {
+    RebuildParts {
+        db: parts.db.clone(),
+        log: parts.feed.reader().clone(),
+        models: models(&parts.failpoints),
+        clock: parts.clock.clone(),
+        letters: parts.settings.letters,
+        metrics: Arc::clone(&parts.metrics),
+        page_events: 1_000,
     }
 }
 
@@ -144,6 +158,7 @@ pub(crate) struct App {
     pub(crate) platform: Platform,
     pub(crate) service_router: axum::Router,
     pub(crate) state: ReadState,
+    pub(crate) failpoints: Failpoints,
     _keys: Arc<tempfile::TempDir>,
 }
 
@@ -172,13 +187,15 @@ impl App {
         let url = servers.postgres_url(options.get_database().unwrap());
         let key_file = keys.path().join("jwt.pem");
         let arguments = ["test", "--database-url", &url, "--nats-url", "unused", "--environment", "development"];
-        let more = ["--jwt-dev-key-file", key_file.to_str().unwrap(), "--projection-lease-ms", "600"];
+        let key_file = key_file.to_str().unwrap();
+        let more = ["--jwt-dev-key-file", key_file, "--projection-lease-ms", "600", "--retry-base-ms", "10"];
         let Alone { shared, read_side } = clap::Parser::parse_from(arguments.into_iter().chain(more));
         let platform = Platform::new("test", shared).await.unwrap();
         let connections = Connections { nats, names: Names::default(), feed: None };
         let service = ProjectionService::start(&platform, &read_side, connections).await.unwrap();
         let (router, _) = service.router.split_for_parts();
-        Self { db: db.clone(), platform, service_router: router, state: service.state, _keys: keys }
+        let (state, failpoints) = (service.state, service.failpoints);
+        Self { db: db.clone(), platform, service_router: router, state, failpoints, _keys: keys }
     }
 
     /// A token of this person.
@@ -213,7 +230,24 @@ impl App {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(axum::body::Body::empty()).unwrap();
+        self.send(request.body(axum::body::Body::empty()).unwrap()).await
+    }
+
+    /// What an administrator asks; a body makes it a POST.
+    pub(crate) async fn operate(&self, path: &str, body: Option<&Value>) -> (u16, http::HeaderMap, Value) {
+        let token = self.token(UserId(uuid::Uuid::from_u128(0xAD)), &[Role::Admin], None);
+        let request = http::Request::builder().uri(path).header("authorization", format!("Bearer {token}"));
+        let request = match body {
+            None => request.body(axum::body::Body::empty()),
+            Some(body) => request
+                .method("POST")
+                .header("content-type", "application/json")
+                .body(axum::body::Body::from(body.to_string())),
+        };
+        self.send(request.unwrap()).await
+    }
+
+    async fn send(&self, request: http::Request<axum::body::Body>) -> (u16, http::HeaderMap, Value) {
         let response = self.service_router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = axum::body::to_bytes(response.into_body(), 10_000_000).await.unwrap();

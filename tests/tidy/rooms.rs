@@ -77,9 +77,23 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("dishes", &["cli/src/dev/"]),
     ("projection_checkpoints", &["projection-service/src/engine/"]),
     // Each side its own queues: the process managers', the projections'.
-    ("dead_letters", &["command-service/src/process_managers/", "projection-service/src/engine/"]),
+    (
+        "dead_letters",
+        &[
+            "command-service/src/process_managers/",
+            "projection-service/src/engine/",
+            // What operators ask of either side's.
+            "projection-service/src/dead_letters/",
+        ],
+    ),
+    ("operations", &["projection-service/src/operations/"]),
+    ("operator_acts", &["projection-service/src/operations/"]),
+    ("operation_letters", &["projection-service/src/dead_letters/"]),
+    ("projection_generations", &["projection-service/src/rebuild/"]),
+    ("projection_refusals", &["projection-service/src/rebuild/"]),
     ("orders", &["projection-service/src/projections/orders/"]),
     ("payments", &["projection-service/src/projections/payments/"]),
+    ("disputes", &["projection-service/src/projections/disputes/"]),
     ("feed_orders", &["projection-service/src/projections/feed/"]),
     ("feed_heads", &["projection-service/src/projections/feed/"]),
     ("feed_entries", &["projection-service/src/projections/feed/"]),
@@ -208,7 +222,8 @@ fn every_table_has_its_writer_here() {
     for migration in files().iter().filter(|file| file.path.starts_with("migrations/")) {
         for made in migration.text.split("CREATE TABLE ").skip(1) {
             let table: String = made.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-            if !WRITERS.iter().any(|(name, _)| *name == table) {
+            // A function that makes tables like others names none.
+            if !table.is_empty() && !WRITERS.iter().any(|(name, _)| *name == table) {
                 broken.push(format!("{}: {table}", migration.path));
             }
         }
@@ -237,7 +252,8 @@ fn only_http_speaks_of_status_codes() {
 fn nothing_inside_knows_http() {
     let inner = |file: &File| {
         // The socket is a way in like the routes of http.
-        let outer = ["/src/http/", "/src/live/socket.rs", "/src/app.rs", "/src/lib.rs", "/src/main.rs"];
+        let outer =
+            ["/src/http/", "/src/live/socket.rs", "/src/live/sse.rs", "/src/app.rs", "/src/lib.rs", "/src/main.rs"];
         in_services(file) && !outer.iter().any(|room| file.path.contains(room))
     };
     check("imports flow from http inwards", lines_with(&["crate::http"], inner));

@@ -26,9 +26,9 @@ fn events() -> Vec<Released> {
     };
     let orders = of(AggregateType::Order, OrderEvent::schemas());
     let payments = of(AggregateType::Payment, PaymentEvent::schemas());
-    let disputes = of(AggregateType::Dispute, DisputeEvent::schemas());
     let gifts = of(AggregateType::Gift, GiftEvent::schemas());
-    orders.chain(payments).chain(disputes).chain(gifts).collect()
+    let disputes = of(AggregateType::Dispute, DisputeEvent::schemas());
+    orders.chain(payments).chain(gifts).chain(disputes).collect()
 }
 
 fn file(event: &str, name: &str) -> PathBuf {

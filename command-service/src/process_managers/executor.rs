@@ -7,7 +7,7 @@ use shared::{
     domain::{
         Actor, EventSourced, Intent, PaymentId,
         dispute::Dispute,
-        order::Order,
+        order::{Order, OrderCommand},
         payment::{Payment, PaymentCommand},
     },
     log::RecordedEvent,
@@ -143,7 +143,11 @@ impl Executor {
             match step {
                 Step::Order { order_id, command, otherwise } => {
                     let asks = (order_id.0, false);
-                    if self.ask(&self.orders, cause, &mut asked, asks, command).await? == Answer::No {
+                    // A new order begins a flow of its own, and gives it its name.
+                    let is_new = matches!(command, OrderCommand::Create(_));
+                    let own = Cause { correlation_id: order_id.0, ..cause.clone() };
+                    let flow = if is_new { &own } else { cause };
+                    if self.ask(&self.orders, flow, &mut asked, asks, command).await? == Answer::No {
                         left.extend(otherwise.into_iter().rev());
                     }
                 }

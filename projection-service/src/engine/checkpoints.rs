@@ -92,6 +92,38 @@ pub async fn advance(
     Ok(moved.rows_affected() == 1)
 }
 
+/// Holds the projection's owner up until the transaction ends; where the projection is. None if it has no checkpoint.
+pub async fn lock(tx: &mut PgConnection, name: &str) -> Result<Option<Claim>, sqlx::Error> {
+    let row = sqlx::query("SELECT epoch, position FROM projection_checkpoints WHERE name = $1 FOR UPDATE");
+    let row = row.bind(name).fetch_optional(tx).await?;
+    row.map(|row| Ok(Claim { epoch: row.try_get("epoch")?, position: row.try_get::<i64, _>("position")? as Position }))
+        .transpose()
+}
+
+/// Where the projection is, in the transaction's eyes.
+pub async fn position(tx: &mut PgConnection, name: &str) -> Result<Position, sqlx::Error> {
+    let position: Option<i64> = sqlx::query_scalar("SELECT position FROM projection_checkpoints WHERE name = $1")
+        .bind(name)
+        .fetch_optional(tx)
+        .await?;
+    Ok(position.unwrap_or(0) as Position)
+}
+
+/// The rows were changed by somebody else than the owner, who has to forget what it remembers of them. `generation`
+/// says which tables are the live ones now, if that has changed.
+pub async fn dispossess(tx: &mut PgConnection, name: &str, generation: Option<i32>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE projection_checkpoints
+         SET epoch = epoch + 1, lease_until = '-infinity', generation = coalesce($2, generation), updated_at = now()
+         WHERE name = $1",
+    )
+    .bind(name)
+    .bind(generation)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// How far every projection is.
 pub async fn positions(db: &PgPool) -> Result<Vec<(String, Position)>, sqlx::Error> {
     let rows = sqlx::query("SELECT name, position FROM projection_checkpoints").fetch_all(db).await?;

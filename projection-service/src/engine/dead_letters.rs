@@ -1,6 +1,9 @@
 //! The table of dead letters: events that a handler could not take, and what waits behind them.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use shared::log::{Position, RecordedEvent};
@@ -182,14 +185,15 @@ pub async fn insert(
     Ok(())
 }
 
-/// The letters up to `through` were taken; the aggregate's rows say so from this transaction on.
+/// The letters up to `through` were taken; the aggregate's rows say so from this transaction on. How many were open:
+/// fewer than were taken if a person discarded one meanwhile.
 pub async fn mark_redriven(
     tx: &mut PgConnection,
     queue: &str,
     aggregate_id: Uuid,
     through: Position,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<u64, sqlx::Error> {
+    let redriven = sqlx::query(
         "
         UPDATE dead_letters
         SET status = 'REDRIVEN', next_retry_at = NULL, redrives = redrives + 1
@@ -201,7 +205,7 @@ pub async fn mark_redriven(
     .bind(through as i64)
     .execute(tx)
     .await?;
-    Ok(())
+    Ok(redriven.rows_affected())
 }
 
 /// The letter failed again: it is tried later, or parked when `next_retry_at` is none. Its copy is published anew.
@@ -219,7 +223,7 @@ pub async fn mark_failed(
         UPDATE dead_letters
         SET status = $3, error_message = $4, error_traceback = $5, retry_count = $6, next_retry_at = $7,
             last_failed_at = $8, published_at = NULL
-        WHERE queue_name = $1 AND position = $2
+        WHERE queue_name = $1 AND position = $2 AND status IN ('PENDING', 'PARKED', 'BLOCKED')
         ",
     )
     .bind(queue)
@@ -230,6 +234,46 @@ pub async fn mark_failed(
     .bind(letter.retry_count)
     .bind(next_retry_at)
     .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The oldest open letter of each aggregate.
+pub async fn open_positions(tx: &mut PgConnection, queue: &str) -> Result<HashMap<Uuid, Position>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT aggregate_id, min(position) AS position FROM dead_letters
+         WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED') GROUP BY aggregate_id",
+    );
+    let position = |row: &sqlx::postgres::PgRow| row.try_get::<i64, _>("position").map(|position| position as Position);
+    rows.bind(queue).fetch_all(tx).await?.iter().map(|row| Ok((row.try_get("aggregate_id")?, position(row)?))).collect()
+}
+
+/// Aggregates with open letters, as texts.
+pub async fn open_aggregates(tx: &mut PgConnection, queue: &str) -> Result<Vec<String>, sqlx::Error> {
+    let ids = sqlx::query_scalar(
+        "SELECT DISTINCT aggregate_id::text FROM dead_letters
+         WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED')",
+    );
+    ids.bind(queue).fetch_all(tx).await
+}
+
+/// Another generation of the rows takes over: it has taken all open letters, but for those of the aggregates that it
+/// `stopped` from the position named on.
+pub async fn settle(tx: &mut PgConnection, queue: &str, stopped: &HashMap<Uuid, Position>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "
+        UPDATE dead_letters l
+        SET status = 'REDRIVEN', next_retry_at = NULL, redrives = redrives + 1
+        WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED') AND NOT EXISTS (
+            SELECT FROM UNNEST($2::uuid[], $3::bigint[]) AS s (aggregate_id, position)
+            WHERE s.aggregate_id = l.aggregate_id AND s.position <= l.position
+        )
+        ",
+    )
+    .bind(queue)
+    .bind(stopped.keys().copied().collect::<Vec<_>>())
+    .bind(stopped.values().map(|position| *position as i64).collect::<Vec<_>>())
     .execute(tx)
     .await?;
     Ok(())
@@ -274,7 +318,8 @@ pub async fn sweep_letters(db: &PgPool, than: DateTime<Utc>, limit: i64) -> Resu
         "
         DELETE FROM dead_letters
         WHERE id IN (
-            SELECT id FROM dead_letters WHERE status IN ('REDRIVEN', 'DISCARDED') AND last_failed_at < $1 LIMIT $2
+            -- Discarded ones stay: whoever folds anew has to pass over the same events.
+            SELECT id FROM dead_letters WHERE status = 'REDRIVEN' AND last_failed_at < $1 LIMIT $2
         )
         ",
     );

@@ -43,6 +43,15 @@ pub async fn publish_missing(
     Ok(letters.len())
 }
 
+/// Queues of other services that have letters to be copied: whoever has NATS at hand copies for all.
+pub async fn queues_of_others(db: &PgPool, own: &[&str]) -> Result<Vec<String>, sqlx::Error> {
+    let queues = sqlx::query_scalar(
+        "SELECT DISTINCT queue_name FROM dead_letters
+         WHERE published_at IS NULL AND status IN ('PENDING', 'PARKED') AND queue_name <> ALL ($1)",
+    );
+    queues.bind(own.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).fetch_all(db).await
+}
+
 struct Copy {
     position: Position,
     status: String,

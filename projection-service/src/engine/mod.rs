@@ -1,13 +1,14 @@
 //! The engine: takes a batch of events, loads the rows they touch, folds in memory, writes rows and checkpoint in one
 //! transaction. Once for all projections.
 
-mod checkpoints;
-mod dead_letters;
+pub(crate) mod checkpoints;
+pub(crate) mod dead_letters;
 mod failpoints;
 mod fold;
 mod letter_stream;
 #[cfg(test)]
 mod mirror_tests;
+mod model;
 mod owner;
 mod positions;
 mod projection;
@@ -20,6 +21,8 @@ mod tests;
 pub use dead_letters::{LetterCount, LetterPolicy, count_letters, sweep_letters};
 pub use failpoints::Failpoints;
 pub use fold::Fold;
+pub use letter_stream::{publish_missing, queues_of_others};
+pub use model::{Model, Models, Named, Refusal, Replay, Standstill, Start};
 pub use positions::{Lagging, Positions};
 pub use projection::{Changes, FoldError, Keys, Projection, ReadModel, to_json};
 pub use runner::{EngineSettings, InPlaceRetry, Runner, RunnerParts};

@@ -2,12 +2,15 @@
 
 use std::{collections::HashMap, fmt::Debug, future::Future, hash::Hash};
 
+use serde::Serialize;
 use shared::{
     domain::{DecodeError, DomainEvent},
     log::RecordedEvent,
 };
 use smallvec::SmallVec;
 use sqlx::{PgConnection, PgPool};
+
+use super::model::Replay;
 
 /// The rows that one event touches: nearly always one.
 pub type Keys<K> = SmallVec<[K; 2]>;
@@ -19,7 +22,7 @@ pub trait Projection: Send + Sync + 'static {
     /// What a row is found by.
     type Key: Ord + Hash + Copy + Debug + Send + Sync + 'static;
     /// What the events of one key add up to.
-    type Row: Clone + PartialEq + Debug + Send + Sync + 'static;
+    type Row: Clone + PartialEq + Debug + Serialize + Send + Sync + 'static;
 
     /// The rows that the event touches; none if the projection does not care. Must not need the payload, so that an
     /// event that cannot be read still has its place.
@@ -49,6 +52,13 @@ pub type Changes<P> = Vec<(<P as Projection>::Key, Option<<P as Projection>::Row
 pub trait ReadModel: Projection {
     /// What others want to know once the batch is committed.
     type Written: Default + Send;
+
+    /// The tables that a rebuild fills anew and swaps; `store` writes no other for rows that are settled. They have a
+    /// primary key and no foreign keys, and `homefood_projection` may TRUNCATE them.
+    const TABLES: &'static [&'static str] = &[Self::NAME];
+
+    /// How a rebuild reads the log. `ByStream` is the fast way.
+    const REPLAY: Replay = Replay::ByPosition;
 
     /// The rows of these keys that exist.
     fn load(
@@ -85,6 +95,9 @@ pub enum FoldError {
     /// A defect of the fold.
     #[error("the fold panicked: {0}")]
     Panicked(String),
+    /// What another fold of the same event said.
+    #[error("{0}")]
+    Refused(String),
     /// Provoked by a failpoint.
     #[error("a failpoint refuses this aggregate")]
     Failpoint,

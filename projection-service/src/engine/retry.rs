@@ -35,11 +35,11 @@ impl<P: ReadModel> Owner<'_, P> {
         let letters = dead_letters::open_of(&self.parts.db, P::NAME, aggregate_id, QUEUE_MAX).await?;
         let events = self.read_again(aggregate_id, &letters).await?;
         let mut fold = Fold::<P>::new(self.load(events.iter().map(|event| event.as_ref())).await?);
-        let mut taken = None;
+        let mut taken: Option<(OpenLetter, u64)> = None;
         let mut failed = None;
         for (letter, event) in letters.iter().zip(&events) {
             match self.take(&mut fold, event) {
-                Ok(()) => taken = Some(*letter),
+                Ok(()) => taken = Some((*letter, taken.map_or(0, |(_, letters)| letters) + 1)),
                 Err(error) => {
                     failed = Some((*letter, event.clone(), error));
                     break;
@@ -71,7 +71,7 @@ impl<P: ReadModel> Owner<'_, P> {
         &mut self,
         fold: Fold<P>,
         aggregate_id: Uuid,
-        taken: Option<OpenLetter>,
+        taken: Option<(OpenLetter, u64)>,
         failed: Option<&(OpenLetter, Arc<RecordedEvent>, FoldError)>,
     ) -> Result<(), Stopped> {
         let (settings, now) = (self.parts.settings, self.parts.clock.now());
@@ -81,8 +81,10 @@ impl<P: ReadModel> Owner<'_, P> {
             return Err(Stopped::LeaseLost);
         }
         let written = if changes.is_empty() { P::Written::default() } else { P::store(&mut tx, &changes).await? };
-        if let Some(last) = taken {
-            dead_letters::mark_redriven(&mut tx, P::NAME, aggregate_id, last.position).await?;
+        if let Some((last, letters)) = taken
+            && dead_letters::mark_redriven(&mut tx, P::NAME, aggregate_id, last.position).await? != letters
+        {
+            return Err(Stopped::LettersChanged);
         }
         if let Some((letter, event, error)) = failed {
             // The one behind a redriven head fails for the first time; the head itself has used up one more retry.

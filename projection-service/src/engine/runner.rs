@@ -104,6 +104,8 @@ pub struct RunnerParts {
 pub(super) enum Stopped {
     #[error("the lease was lost")]
     LeaseLost,
+    #[error("a dead letter was discarded while it was tried")]
+    LettersChanged,
     #[error(transparent)]
     Database(#[from] sqlx::Error),
     #[error(transparent)]
@@ -172,6 +174,10 @@ impl<P: ReadModel> Runner<P> {
             None => Ok(checkpoints::release(db, P::NAME, claim.epoch).await?),
             Some(Stopped::LeaseLost) => {
                 tracing::warn!(projection = P::NAME, "another process folds {} now", P::NAME);
+                Ok(())
+            }
+            Some(Stopped::LettersChanged) => {
+                tracing::info!(projection = P::NAME, "dead letters changed under way; beginning anew");
                 Ok(())
             }
             Some(stopped) => Err(stopped.into()),

@@ -3,11 +3,23 @@
 use shared::web::{Meta, problem::ProblemDetails};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::{GiftView, HistoryEntry, OrderView, PaymentView, tickets::WsTicket};
-use crate::projections::{
-    catalogue::{CategoryView, DishView, ProducerView},
-    orders::RefundRow,
+use super::{
+    DisputeView, GiftView, HistoryEntry, OrderView, PaymentView,
+    projections::{Forgotten, Healed, ProjectionView},
+    tickets::WsTicket,
 };
+use crate::{
+    dead_letters::{Discarded, Letter, LetterGroup, TriedLetter},
+    history::{EventView, FieldChange, FieldOrigin, StateAt, TraceEntry},
+    operations::Operation,
+    projections::{
+        catalogue::{CategoryView, DishView, ProducerView},
+        orders::RefundRow,
+    },
+};
+
+/// A document of any shape.
+type Object = serde_json::Map<String, serde_json::Value>;
 
 macro_rules! answers {
     ($($(#[$doc:meta])* $name:ident: $data:ty;)*) => {$(
@@ -40,6 +52,10 @@ answers! {
     GiftViewAnswer: GiftView;
     /// A page of gifts.
     GiftListAnswer: Vec<GiftView>;
+    /// A dispute.
+    DisputeViewAnswer: DisputeView;
+    /// A page of disputes.
+    DisputeListAnswer: Vec<DisputeView>;
     /// A dish.
     DishAnswer: DishView;
     /// A page of dishes.
@@ -52,6 +68,40 @@ answers! {
     CategoryListAnswer: Vec<CategoryView>;
     /// A ticket.
     TicketAnswer: WsTicket;
+    /// A long act.
+    OperationAnswer: Operation;
+    /// The newest long acts.
+    OperationListAnswer: Vec<Operation>;
+    /// A dead letter.
+    LetterAnswer: Letter;
+    /// A page of dead letters.
+    LetterListAnswer: Vec<Letter>;
+    /// The causes of dead letters.
+    LetterGroupListAnswer: Vec<LetterGroup>;
+    /// What would become of a dead letter.
+    TriedAnswer: TriedLetter;
+    /// A dead letter is passed over.
+    DiscardedAnswer: Discarded;
+    /// A projection.
+    ProjectionAnswer: ProjectionView;
+    /// Every projection.
+    ProjectionListAnswer: Vec<ProjectionView>;
+    /// Tables that were thrown away.
+    ForgottenAnswer: Forgotten;
+    /// A row that is right now.
+    HealedAnswer: Healed;
+    /// Rows as they are stored.
+    RowsAnswer: Vec<Object>;
+    /// A page of events.
+    EventListAnswer: Vec<EventView>;
+    /// An aggregate as it was.
+    StateAnswer: StateAt;
+    /// What differs between two versions.
+    FieldChangeListAnswer: Vec<FieldChange>;
+    /// Every field and the event that set it.
+    FieldOriginListAnswer: Vec<FieldOrigin>;
+    /// A business flow.
+    TraceAnswer: Vec<TraceEntry>;
 }
 
 /// What a query that needs a signed-in caller may be refused with.
@@ -71,6 +121,36 @@ pub(super) enum QueryProblems {
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemDetails),
     /// The view has not caught up with the Consistency-Token, or the database does not answer.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemDetails),
+}
+
+/// What an operator may be refused with.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) enum OperatorProblems {
+    /// A parameter or the body is malformed or out of its range.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(ProblemDetails),
+    /// No token was sent, or it is not believed.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(ProblemDetails),
+    /// The caller is no administrator.
+    #[response(status = 403, content_type = "application/problem+json")]
+    PermissionDenied(ProblemDetails),
+    /// There is no such thing.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(ProblemDetails),
+    /// The body is too large.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(ProblemDetails),
+    /// The body is not JSON.
+    #[response(status = 415, content_type = "application/problem+json")]
+    NotJson(ProblemDetails),
+    /// It is forbidden as things stand; `rule_name` says by what.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Rule(ProblemDetails),
+    /// The database does not answer.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemDetails),
 }

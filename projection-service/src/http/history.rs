@@ -106,7 +106,7 @@ pub(super) async fn get_order_history(
     Ok(seen.answer(Envelope::new(entries).version(version)))
 }
 
-fn unreadable(error: LogError) -> Problem {
+pub(super) fn unreadable(error: LogError) -> Problem {
     match error {
         LogError::Database(error) => unavailable(error),
         error @ LogError::Unreadable { .. } => Problem::internal(error),

@@ -12,7 +12,7 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::projections::orders::{
-    AttemptStatus, CancellationRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow,
+    AttemptStatus, CancellationRow, OrderDisputeRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow,
 };
 
 /// How long after the delivery a cook still sees whom it went to.
@@ -59,6 +59,8 @@ order_view! {
         amount_due: Money,
         /// What goes back, and how far it is.
         refunds: Vec<RefundRow>,
+        /// A dispute and its appeal.
+        disputes: Vec<OrderDisputeRow>,
         /// What the caller may do now.
         #[schema(example = json!(["pay", "cancel"]))]
         allowed_actions: Vec<&'static str>,
@@ -167,6 +169,7 @@ impl OrderView {
             total_price: order.total_price,
             amount_due: order.amount_due,
             refunds: order.refunds,
+            disputes: order.disputes,
             allowed_actions: actions,
             version: order.version,
             created_at: order.created_at,
@@ -224,6 +227,11 @@ fn situation(order: &OrderRow, viewer: Viewer, policy: OrderPolicy, now: DateTim
         accept_deadline: order.accept_deadline,
         completed_at: order.completed_at,
         rated: order.rating.is_some(),
+        payout_due_at: order.payout_due_at,
+        is_refundable: order.refundable_minor() > 0,
+        has_open_dispute: order.disputes.iter().any(|dispute| dispute.settled_at.is_none()),
+        disputes: order.disputes.len(),
+        appeal_before: order.disputes.last().and_then(|dispute| dispute.appeal_before),
         now,
         policy,
     }

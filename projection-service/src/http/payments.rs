@@ -22,7 +22,7 @@ use super::{
 };
 use crate::projections::{
     GIFTS, ORDERS, PAYMENTS,
-    payments::{self, OwnedPayment, PaymentFailureRow, PaymentRefundRow, PaymentUse},
+    payments::{self, BankActRow, IntegrityProposalRow, OwnedPayment, PaymentFailureRow, PaymentRefundRow, PaymentUse},
 };
 
 /// An attempt to pay, as the caller may see it: a cook sees status and amount only. What does not apply is absent.
@@ -94,6 +94,14 @@ pub struct PaymentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub integrity_hold: Option<bool>,
+    /// For administrators: what one of them would do about it; another has to say the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub integrity_proposal: Option<IntegrityProposalRow>,
+    /// For administrators: chargebacks, and refunds given at the bank.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub bank_acts: Option<Vec<BankActRow>>,
     /// For administrators: what the provider knows it by.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -166,6 +174,8 @@ impl PaymentView {
             created_at: shows_all.then_some(payment.created_at),
             updated_at: shows_all.then_some(payment.updated_at),
             integrity_hold: is_admin.then_some(payment.integrity_hold),
+            integrity_proposal: payment.integrity_proposal.filter(|_| is_admin),
+            bank_acts: is_admin.then_some(payment.bank_acts),
             provider_payment_id: payment.provider_payment_id.filter(|_| is_admin),
             provider_order_ref: is_admin.then_some(payment.provider_order_ref),
         }

@@ -12,7 +12,9 @@ use shared::{
 };
 use sqlx::PgPool;
 
-use crate::{engine::Positions, live::Live, projections::catalogue::DishViews};
+use crate::{
+    dead_letters::Desk, engine::Positions, live::Live, projections::catalogue::DishViews, rebuild::RebuildParts,
+};
 
 /// What a handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -40,6 +42,10 @@ pub struct ReadParts {
     pub views: DishViews,
     /// The sockets.
     pub live: Live,
+    /// The read models by name, and what rebuilds and audits them.
+    pub rebuild: RebuildParts,
+    /// Single dead letters, for operators.
+    pub desk: Desk,
     /// Sockets and delays are counted.
     pub metrics: Arc<Metrics>,
 }

@@ -10,6 +10,7 @@ mod hub;
 mod messages;
 mod session;
 mod socket;
+mod sse;
 #[cfg(test)]
 mod tests;
 pub mod tickets;
@@ -17,3 +18,4 @@ pub mod tickets;
 pub use announce::Announcer;
 pub use hub::Live;
 pub use socket::{__path_open_socket, open_socket};
+pub use sse::{__path_stream_feed, stream_feed};

@@ -79,7 +79,7 @@ pub async fn open_socket(
     })
 }
 
-async fn sign_in(state: &ReadState, headers: &HeaderMap, ticket: Option<&str>) -> Option<Visitor> {
+pub(super) async fn sign_in(state: &ReadState, headers: &HeaderMap, ticket: Option<&str>) -> Option<Visitor> {
     let holder = match bearer(headers).ok().flatten().or_else(|| subprotocol_token(headers)) {
         Some(token) => {
             let principal = state.authenticator.authenticate(token).await.ok()?;

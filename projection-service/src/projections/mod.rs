@@ -1,6 +1,14 @@
 //! The read models, one folder each: row, fold, queries, tests.
+//!
+//! A new one: its folder; its name here, its line in `models`; its runner in `app.rs`. To be rebuilt, audited and
+//! healed it needs nothing more if its only table bears its name; otherwise it says so in `ReadModel::TABLES`. If each
+//! of its rows is the fold of one stream, and that stream's id its primary key, `ReadModel::REPLAY` says
+//! `ByStream`: it is then rebuilt much faster, and its rows can be audited and healed one by one. Its tables have a
+//! primary key and no foreign keys, their migration grants `homefood_projection` SELECT, INSERT, UPDATE, DELETE and
+//! TRUNCATE, and its statements name them without a schema.
 
 pub mod catalogue;
+pub mod disputes;
 pub mod feed;
 pub mod gifts;
 pub mod orders;
@@ -9,13 +17,28 @@ pub mod payments;
 #[cfg(test)]
 pub(crate) mod samples;
 
+use crate::engine::{Failpoints, Models, Named};
+
+/// Every read model, callable by its name.
+pub fn models(failpoints: &Failpoints) -> Models {
+    Models::new(vec![
+        Named::<orders::Orders>::model(failpoints),
+        Named::<payments::Payments>::model(failpoints),
+        Named::<disputes::Disputes>::model(failpoints),
+        Named::<gifts::Gifts>::model(failpoints),
+        Named::<feed::Feed>::model(failpoints),
+    ])
+}
+
 /// Every projection's name.
-pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, GIFTS, FEED];
+pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, DISPUTES, GIFTS, FEED];
 /// The name of the orders.
 pub const ORDERS: &str = "orders";
 /// The name of the payments.
 pub const PAYMENTS: &str = "payments";
 /// The name of the gifts.
 pub const GIFTS: &str = "gifts";
+/// The name of the disputes.
+pub const DISPUTES: &str = "disputes";
 /// The name of the feed.
 pub const FEED: &str = "feed";

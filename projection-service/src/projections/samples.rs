@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use shared::{
     domain::{
         Actor, DishId, DomainEvent, Money, PaymentId, ProducerId, UserId,
+        dispute::DisputeEvent,
         order::{
             CancelReason, DeliveryType, Funds, OrderAccepted, OrderCancelled, OrderCreated, OrderDelivered,
             OrderDispatched, OrderEvent, OrderItem, OrderPaid, OrderPreparationStarted, OrderReady, OrderStatus,
@@ -37,6 +38,23 @@ impl Log {
         let event = event.into().0;
         let payload = serde_json::to_string(&event).unwrap();
         self.push_raw(id, &event, &payload)
+    }
+
+    /// An event of a dispute, which belongs to the flow of its order, by this actor.
+    pub(crate) fn push_dispute(
+        &mut self,
+        (id, order): (Uuid, Uuid),
+        actor: Actor,
+        event: impl Into<DisputeEvent>,
+    ) -> Arc<RecordedEvent> {
+        let event = DomainEvent::Dispute(event.into());
+        let payload = serde_json::to_string(&event).unwrap();
+        let pushed = self.push_raw(id, &event, &payload);
+        let last = self.events.last_mut().unwrap();
+        let mut recorded = RecordedEvent::clone(&pushed);
+        (recorded.actor, recorded.correlation_id) = (actor, order);
+        *last = Arc::new(recorded);
+        last.clone()
     }
 
     pub(crate) fn push_payment(&mut self, id: Uuid, event: impl Into<PaymentEvent>) -> Arc<RecordedEvent> {

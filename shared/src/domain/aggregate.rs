@@ -22,7 +22,7 @@ pub enum AggregateType {
 
 impl AggregateType {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Order, Self::Payment, Self::Dispute, Self::Gift];
+    pub const ALL: [Self; 4] = [Self::Order, Self::Payment, Self::Gift, Self::Dispute];
 
     /// The stable name, in the log and on the wire.
     pub fn as_str(self) -> &'static str {

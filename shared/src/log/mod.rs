@@ -4,7 +4,7 @@ mod reader;
 mod recorded;
 mod upcasters;
 
-pub use reader::{LogError, LogReader};
+pub use reader::{LogError, LogReader, StreamRange};
 pub use recorded::{Metadata, RecordedEvent, StoredEvent, slice_of};
 pub use upcasters::{upcast, upcasters};
 
@@ -13,3 +13,6 @@ pub type Position = u64;
 
 /// The Postgres channel on which every append says the new head position.
 pub const LOG_CHANNEL: &str = "homefood_log";
+
+/// Raise it when the state of an aggregate changes its shape or meaning; older snapshots are then passed over.
+pub const STATE_VERSION: i32 = 2;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use super::{
-    Position,
+    Position, STATE_VERSION,
     recorded::{Metadata, RecordedEvent, StoredEvent},
 };
 use crate::domain::AggregateType;
@@ -29,6 +30,29 @@ pub enum LogError {
     },
 }
 
+/// A statement over all that the log knows of an event.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type, event_version,
+                    payload::text AS payload, metadata, correlation_id, causation_id, actor, occurred_at, recorded_at
+             FROM events ",
+            $rest
+        )
+    };
+}
+
+/// Whole streams, in order of their ids: what a rebuild reads.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamRange<'a> {
+    /// The kind of streams.
+    pub aggregate_type: AggregateType,
+    /// Only what lies behind this event of this stream; none begins with the first.
+    pub after: Option<(&'a str, u64)>,
+    /// Only events up to here.
+    pub through: Position,
+}
+
 /// Reads the log. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LogReader {
@@ -49,20 +73,11 @@ impl LogReader {
 
     /// Up to `limit` events after `position`, in order.
     pub async fn page(&self, position: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
-        let rows = sqlx::query(
-            "
-            SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type, event_version,
-                   payload::text AS payload, metadata, correlation_id, causation_id, actor, occurred_at, recorded_at
-            FROM events
-            WHERE position > $1
-            ORDER BY position
-            LIMIT $2
-            ",
-        )
-        .bind(position as i64)
-        .bind(i64::from(limit))
-        .fetch_all(&self.db)
-        .await?;
+        let rows = sqlx::query(select!("WHERE position > $1 ORDER BY position LIMIT $2"))
+            .bind(position as i64)
+            .bind(i64::from(limit))
+            .fetch_all(&self.db)
+            .await?;
         rows.iter().map(|row| read_row(row).map(Arc::new)).collect()
     }
 
@@ -74,16 +89,9 @@ impl LogReader {
         after: u64,
         limit: u32,
     ) -> Result<Vec<RecordedEvent>, LogError> {
-        let rows = sqlx::query(
-            "
-            SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type, event_version,
-                   payload::text AS payload, metadata, correlation_id, causation_id, actor, occurred_at, recorded_at
-            FROM events
-            WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3
-            ORDER BY sequence
-            LIMIT $4
-            ",
-        )
+        let rows = sqlx::query(select!(
+            "WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4"
+        ))
         .bind(aggregate_type.as_str())
         .bind(aggregate_id.to_string())
         .bind(after as i64)
@@ -91,6 +99,99 @@ impl LogReader {
         .fetch_all(&self.db)
         .await?;
         rows.iter().map(read_row).collect()
+    }
+
+    /// The first `limit` events of a range of streams: each stream in order, and one after the other. The last stream
+    /// may be cut off.
+    pub async fn streams(&self, range: StreamRange<'_>, limit: u32) -> Result<Vec<RecordedEvent>, LogError> {
+        let after = range.after.unwrap_or_default();
+        let rows = sqlx::query(select!(
+            "WHERE aggregate_type = $1 AND (aggregate_id, sequence) > ($2, $3) AND position <= $4
+             ORDER BY aggregate_type, aggregate_id, sequence LIMIT $5"
+        ))
+        .bind(range.aggregate_type.as_str())
+        .bind(after.0)
+        .bind(after.1 as i64)
+        .bind(range.through as i64)
+        .bind(i64::from(limit))
+        .fetch_all(&self.db)
+        .await?;
+        rows.iter().map(read_row).collect()
+    }
+
+    /// The events of one business flow after `position`, at most `limit`, in order.
+    pub async fn flow(
+        &self,
+        correlation_id: Uuid,
+        position: Position,
+        limit: u32,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        let rows = sqlx::query(select!("WHERE correlation_id = $1 AND position > $2 ORDER BY position LIMIT $3"))
+            .bind(correlation_id)
+            .bind(position as i64)
+            .bind(i64::from(limit))
+            .fetch_all(&self.db)
+            .await?;
+        rows.iter().map(read_row).collect()
+    }
+
+    /// How many events streams of this kind have up to a position.
+    pub async fn count(&self, aggregate_type: AggregateType, through: Position) -> Result<u64, LogError> {
+        let events: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM events WHERE aggregate_type = $1 AND position <= $2")
+                .bind(aggregate_type.as_str())
+                .bind(through as i64)
+                .fetch_one(&self.db)
+                .await?;
+        Ok(events as u64)
+    }
+
+    /// The version that a stream had at an instant of the domain's time; 0 before its first event.
+    pub async fn version_at(
+        &self,
+        aggregate_type: AggregateType,
+        aggregate_id: Uuid,
+        at: DateTime<Utc>,
+    ) -> Result<u64, LogError> {
+        let version: Option<i64> = sqlx::query_scalar(
+            "SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND occurred_at <= $3",
+        )
+        .bind(aggregate_type.as_str())
+        .bind(aggregate_id.to_string())
+        .bind(at)
+        .fetch_one(&self.db)
+        .await?;
+        Ok(version.unwrap_or(0) as u64)
+    }
+
+    /// The kinds of streams that have this id.
+    pub async fn types_of(&self, aggregate_id: Uuid) -> Result<Vec<AggregateType>, LogError> {
+        let mut found = Vec::new();
+        for aggregate_type in AggregateType::ALL {
+            if !self.stream(aggregate_type, aggregate_id, 0, 1).await?.is_empty() {
+                found.push(aggregate_type);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The newest snapshot of a stream that this program understands: its version and the state.
+    pub async fn snapshot(
+        &self,
+        aggregate_type: AggregateType,
+        aggregate_id: Uuid,
+    ) -> Result<Option<(u64, String)>, LogError> {
+        let row = sqlx::query(
+            "SELECT sequence, state::text AS state FROM snapshots
+             WHERE aggregate_type = $1 AND aggregate_id = $2 AND state_version = $3",
+        )
+        .bind(aggregate_type.as_str())
+        .bind(aggregate_id.to_string())
+        .bind(STATE_VERSION)
+        .fetch_optional(&self.db)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some((row.try_get::<i64, _>("sequence")? as u64, row.try_get("state")?)))
     }
 }
 

@@ -19,6 +19,10 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20, "dev fake", include_str!("../../../migrations/0020_dev_fake.sql")),
     (30, "roles", include_str!("../../../migrations/0030_roles.sql")),
     (40, "gifts", include_str!("../../../migrations/0040_gifts.sql")),
+    (50, "disputes", include_str!("../../../migrations/0050_disputes.sql")),
+    (70, "operations", include_str!("../../../migrations/0070_operations.sql")),
+    (71, "redrive", include_str!("../../../migrations/0071_redrive.sql")),
+    (72, "generations", include_str!("../../../migrations/0072_generations.sql")),
 ];
 
 /// How long a caller waits for a free connection.

@@ -1,5 +1,6 @@
 //! Sockets over real servers: every entry once, in order, on any instance, whatever is lost on the way.
 
+mod listeners;
 mod stuck;
 
 use std::time::Duration;

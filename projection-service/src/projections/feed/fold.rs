@@ -3,6 +3,7 @@
 use shared::{
     domain::{
         AggregateType, DomainEvent, GiftId, OrderId,
+        dispute::DisputeEvent,
         gift::GiftEvent,
         order::{CancelReason, OrderCancelled, OrderEvent, OrderStatus},
     },
@@ -28,19 +29,26 @@ impl Projection for Feed {
     fn keys(event: &RecordedEvent) -> Keys<FeedKey> {
         match event.aggregate_type {
             AggregateType::Order => smallvec![FeedKey::Order(OrderId(event.aggregate_id))],
+            // A dispute is of its order's flow, which the order gave its name.
+            AggregateType::Dispute => smallvec![FeedKey::Order(OrderId(event.correlation_id))],
             AggregateType::Gift => smallvec![FeedKey::Gift(GiftId(event.aggregate_id))],
-            AggregateType::Payment | AggregateType::Dispute => smallvec![],
+            AggregateType::Payment => smallvec![],
         }
     }
 
     fn may_exist(event: &RecordedEvent) -> bool {
-        event.sequence > 1
+        event.aggregate_type != AggregateType::Order || event.sequence > 1
     }
 
     fn apply(row: Option<FeedRow>, event: &RecordedEvent, domain: &DomainEvent) -> Result<Option<FeedRow>, FoldError> {
         let wrong = |found: String| FoldError::out_of_place(domain, found);
         match (row, domain) {
-            (row, DomainEvent::Payment(_) | DomainEvent::Dispute(_)) => Ok(row),
+            (row, DomainEvent::Payment(_)) => Ok(row),
+            (Some(FeedRow::Order(mut row)), DomainEvent::Dispute(dispute_event)) => {
+                row.hear_dispute(event, dispute_event);
+                Ok(Some(FeedRow::Order(row)))
+            }
+            (row, DomainEvent::Dispute(_)) => Ok(row),
             (None, DomainEvent::Order(OrderEvent::OrderCreated(created))) => Ok(Some(FeedRow::Order(FeedOrder {
                 order_id: OrderId(event.aggregate_id),
                 customer_id: created.customer_id,
@@ -141,6 +149,38 @@ impl FeedOrder {
                 self.tell_producer(event, Kind::PayoutReleased, "Payout", "Your share of an order was released.");
             }
             OrderEvent::OrderRated(_) => {}
+        }
+    }
+
+    /// What the two sides tell each other. That a dispute was opened or decided, the order says.
+    fn hear_dispute(&mut self, event: &RecordedEvent, dispute_event: &DisputeEvent) {
+        let kind = NotificationKind::DisputeUpdated;
+        let is_ours = |order_id: OrderId| order_id == self.order_id;
+        match dispute_event {
+            DisputeEvent::DisputeResponded(responded) if is_ours(responded.order_id) => {
+                self.tell_customer(event, kind, "The cook answered", "An administrator decides your dispute now.");
+            }
+            DisputeEvent::DisputeOfferMade(made) if is_ours(made.order_id) => {
+                let body = format!("The cook offers {} back. Accept or decline it.", made.amount);
+                self.tell_customer(event, kind, "An offer", &body);
+            }
+            DisputeEvent::DisputeOfferDeclined(declined) if is_ours(declined.order_id) => {
+                self.tell_producer(event, kind, "Offer declined", "You can make another one.");
+            }
+            DisputeEvent::DisputeEscalated(escalated) if is_ours(escalated.order_id) => {
+                let body = "An administrator decides the dispute now.";
+                self.tell_customer(event, kind, "Dispute under review", body);
+                self.tell_producer(event, kind, "Dispute under review", body);
+            }
+            DisputeEvent::DisputeOpened(_)
+            | DisputeEvent::DisputeEvidenceSubmitted(_)
+            | DisputeEvent::DisputeResponded(_)
+            | DisputeEvent::DisputeEscalated(_)
+            | DisputeEvent::DisputeOfferMade(_)
+            | DisputeEvent::DisputeOfferDeclined(_)
+            | DisputeEvent::DisputeResolutionProposed(_)
+            | DisputeEvent::DisputeSlaBreached(_)
+            | DisputeEvent::DisputeResolved(_) => {}
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
     fold::Feed,
     row::{EntryKind, FeedEntry, FeedKey, FeedRow, NewEntry, Recipient},
 };
-use crate::engine::{Changes, ReadModel, to_json};
+use crate::engine::{Changes, ReadModel, Replay, to_json};
 
 /// New entries of one user, in order.
 #[derive(Debug, Clone)]
@@ -23,6 +23,9 @@ pub struct UserEntries {
 
 impl ReadModel for Feed {
     type Written = Vec<UserEntries>;
+    /// What users were told is never told again: a rebuild leaves heads and entries alone.
+    const TABLES: &'static [&'static str] = &["feed_orders"];
+    const REPLAY: Replay = Replay::ByPosition;
 
     async fn load(db: &PgPool, keys: &[FeedKey]) -> Result<HashMap<FeedKey, FeedRow>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.id()).collect();

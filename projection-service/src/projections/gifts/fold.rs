@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::row::{
     GiftAttemptRow, GiftAttemptStatus, GiftRefundRow, GiftRefundStatus, GiftRow, GiftUseRow, GiftUseStatus,
 };
-use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, to_json};
+use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, Replay, to_json};
 
 /// The projection of gifts.
 #[derive(Debug)]
@@ -175,6 +175,7 @@ impl GiftRow {
 
 impl ReadModel for Gifts {
     type Written = ();
+    const REPLAY: Replay = Replay::ByStream(AggregateType::Gift);
 
     async fn load(db: &PgPool, keys: &[GiftId]) -> Result<HashMap<GiftId, GiftRow>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();

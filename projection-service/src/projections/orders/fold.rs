@@ -19,7 +19,7 @@ use super::row::{
     AttemptStatus, CancellationRow, OrderDisputeRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow,
     RefundStatus,
 };
-use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, to_json};
+use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, Replay, to_json};
 
 /// The projection of orders.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Projection for Orders {
     fn keys(event: &RecordedEvent) -> Keys<OrderId> {
         match event.aggregate_type {
             AggregateType::Order => smallvec![OrderId(event.aggregate_id)],
-            AggregateType::Payment | AggregateType::Gift | AggregateType::Dispute => smallvec![],
+            AggregateType::Payment | AggregateType::Dispute | AggregateType::Gift => smallvec![],
         }
     }
 
@@ -180,6 +180,7 @@ impl OrderRow {
 
 impl ReadModel for Orders {
     type Written = ();
+    const REPLAY: Replay = Replay::ByStream(AggregateType::Order);
 
     async fn load(db: &PgPool, keys: &[OrderId]) -> Result<HashMap<OrderId, OrderRow>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();

@@ -11,5 +11,6 @@ pub use fold::Orders;
 pub(crate) use fold::status_name;
 pub use queries::{OrderFilter, PageStart, active_by_status, find, list, read_doc};
 pub use row::{
-    AttemptStatus, CancellationRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow, RefundStatus,
+    AttemptStatus, CancellationRow, OrderDisputeRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow,
+    RefundStatus,
 };

@@ -119,6 +119,22 @@ impl OrderRow {
     }
 }
 
+impl OrderRow {
+    /// What was paid and is not promised back, in minor units; held money counts once a cook took the order on.
+    pub fn refundable_minor(&self) -> i64 {
+        let Some(payment) = self.payment.as_ref().filter(|_| self.paid_at.is_some()) else { return 0 };
+        let is_let_go = matches!(self.status, OrderStatus::Paid | OrderStatus::Cancelled);
+        let card = match payment.status {
+            AttemptStatus::Authorized if is_let_go => 0,
+            AttemptStatus::Authorized | AttemptStatus::Succeeded => payment.amount.minor(),
+            AttemptStatus::Pending | AttemptStatus::Failed => 0,
+        };
+        let back = |refund: &RefundRow| refund.card_amount.minor().saturating_add(refund.gift_amount.minor());
+        let paid = card.saturating_add(payment.gift_amount.map_or(0, Money::minor));
+        self.refunds.iter().fold(paid, |left, refund| left.saturating_sub(back(refund)))
+    }
+}
+
 /// The newest attempt to pay, as far as the order knows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentSummary {

@@ -17,7 +17,7 @@ use super::row::{
     BankActKind, BankActRow, IntegrityProposalRow, PaymentFailureRow, PaymentRefundRow, PaymentRefundStatus,
     PaymentRow, PaymentUse,
 };
-use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, to_json};
+use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, Replay, to_json};
 
 /// The projection of payments.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Projection for Payments {
     fn keys(event: &RecordedEvent) -> Keys<PaymentId> {
         match event.aggregate_type {
             AggregateType::Payment => smallvec![PaymentId(event.aggregate_id)],
-            AggregateType::Order | AggregateType::Gift | AggregateType::Dispute => smallvec![],
+            AggregateType::Order | AggregateType::Dispute | AggregateType::Gift => smallvec![],
         }
     }
 
@@ -166,6 +166,7 @@ impl PaymentRow {
 
 impl ReadModel for Payments {
     type Written = ();
+    const REPLAY: Replay = Replay::ByStream(AggregateType::Payment);
 
     async fn load(db: &PgPool, keys: &[PaymentId]) -> Result<HashMap<PaymentId, PaymentRow>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();

@@ -9,4 +9,7 @@ mod tests;
 
 pub use fold::Payments;
 pub use queries::{OwnedPayment, find};
-pub use row::{PaymentFailureRow, PaymentRefundRow, PaymentRefundStatus, PaymentRow, PaymentUse};
+pub use row::{
+    BankActKind, BankActRow, IntegrityProposalRow, PaymentFailureRow, PaymentRefundRow, PaymentRefundStatus,
+    PaymentRow, PaymentUse,
+};

@@ -29,6 +29,16 @@ pub struct Situation {
     pub completed_at: Option<DateTime<Utc>>,
     /// Whether the customer gave marks.
     pub rated: bool,
+    /// When the cook's share may be released, once the order is complete.
+    pub payout_due_at: Option<DateTime<Utc>>,
+    /// Whether anything could go back.
+    pub is_refundable: bool,
+    /// Whether a dispute is open.
+    pub has_open_dispute: bool,
+    /// Disputes so far, the open one too.
+    pub disputes: usize,
+    /// Until when the last one may be appealed, once it is decided.
+    pub appeal_before: Option<DateTime<Utc>>,
     /// The time of the look.
     pub now: DateTime<Utc>,
     /// The durations and limits in force.
@@ -82,6 +92,7 @@ pub fn allowed_actions(situation: &Situation) -> Vec<&'static str> {
         ("complete", !is_cook && status == OrderStatus::Delivered),
         ("cancel", decide::may_cancel(situation.viewer.party(), status).is_ok()),
         ("rate", is_customer && may_rate(situation)),
+        ("dispute", !is_cook && may_dispute(situation)),
     ];
     actions.into_iter().filter(|(_, is_allowed)| *is_allowed).map(|(name, _)| name).collect()
 }
@@ -99,4 +110,22 @@ fn may_pay(situation: &Situation) -> bool {
 fn may_rate(situation: &Situation) -> bool {
     let in_time = |completed_at| situation.now <= completed_at + situation.policy.rating_window;
     situation.status == OrderStatus::Completed && !situation.rated && situation.completed_at.is_some_and(in_time)
+}
+
+/// Some reasons have rules of their own, which only the claim itself can be held against.
+fn may_dispute(situation: &Situation) -> bool {
+    let was_paid = match situation.status {
+        OrderStatus::WaitingForPayment | OrderStatus::Cancelled => false,
+        OrderStatus::Paid
+        | OrderStatus::Accepted
+        | OrderStatus::Preparing
+        | OrderStatus::Ready
+        | OrderStatus::OutForDelivery
+        | OrderStatus::Delivered
+        | OrderStatus::Completed => true,
+    };
+    let window = situation.appeal_before.or(situation.payout_due_at);
+    let in_time = situation.viewer == Viewer::Admin || window.is_none_or(|closes| situation.now < closes);
+    let is_first_or_appeal = !situation.has_open_dispute && situation.disputes < decide::DISPUTES_MAX;
+    was_paid && situation.is_refundable && is_first_or_appeal && in_time
 }

@@ -101,6 +101,8 @@ metrics! {
         "projection_batch_size", "Events a projection took in one commit";
     projection_rebuild_progress: Family<Projection, FloatGauge> = Family::default(),
         "projection_rebuild_progress_ratio", "How far a rebuild has come, 0 to 1";
+    projection_drift: Family<Projection, Counter> = Family::default(),
+        "projection_drift", "Rows found that are not what their events add up to; alarm when above 0";
 
     dead_letters: Family<DeadLetter, Gauge> = Family::default(),
         "dead_letters", "Events that a handler gave up, by what became of them";

@@ -1,6 +1,7 @@
 //! The audit that ends every scenario: wait until nothing happens any more, then check everything that must hold.
 
 mod bank;
+mod gifts;
 mod log;
 mod mirror;
 mod money;
@@ -37,6 +38,7 @@ impl TestSystem {
         let events = self.events().await;
         log::check(&events, self.head().await);
         money::check(&events, leftovers);
+        gifts::check(&events);
         if !leftovers.letters {
             read_models::check(&self.db, &events).await;
         }

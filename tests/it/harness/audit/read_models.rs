@@ -9,6 +9,7 @@ use projection_service::{
     engine::Projection,
     projections::{
         feed::{Feed, Recipient},
+        gifts::{GiftRow, Gifts},
         orders::{OrderRow, Orders},
         payments::{PaymentRow, Payments},
     },
@@ -23,6 +24,7 @@ use uuid::Uuid;
 pub async fn check(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     check_orders(db, events).await;
     check_payments(db, events).await;
+    check_gifts(db, events).await;
     check_feed(db, events).await;
 }
 
@@ -79,13 +81,23 @@ async fn check_payments(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     }
 }
 
+async fn check_gifts(db: &PgPool, events: &[Arc<RecordedEvent>]) {
+    let stored: Vec<(Uuid, String)> = sqlx::query_as("SELECT id, doc::text FROM gifts").fetch_all(db).await.unwrap();
+    let folded = fold::<Gifts>(events, |_| {});
+    assert_eq!(stored.len(), folded.len(), "gifts in the read model");
+    for (id, doc) in stored {
+        let row: GiftRow = serde_json::from_str(&doc).unwrap();
+        assert_eq!(row, folded[&id.into()], "the row of gift {id}");
+    }
+}
+
 /// Every user was told everything once; ids are dense, and those of one order are in its order.
 async fn check_feed(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     let cooks: Vec<(Uuid, Uuid)> = sqlx::query_as("SELECT id, user_id FROM producers").fetch_all(db).await.unwrap();
     let cooks: HashMap<Uuid, Uuid> = cooks.into_iter().collect();
     let mut expected = BTreeMap::<Uuid, Vec<(i64, String)>>::new();
     fold::<Feed>(events, |row| {
-        for entry in &row.entries {
+        for entry in row.entries() {
             let user_id = match entry.recipient {
                 Recipient::User(user_id) => user_id.0,
                 Recipient::Producer(producer_id) => cooks[&producer_id.0],

@@ -14,7 +14,7 @@ use crate::domain::{
 };
 
 /// A dispute, and its appeal.
-const DISPUTES_MAX: usize = 2;
+pub(in crate::domain::order) const DISPUTES_MAX: usize = 2;
 
 impl Placed {
     /// The claim of the dispute that is not decided yet.

@@ -15,6 +15,7 @@ use crate::domain::Intent;
 pub(super) use access::Party;
 pub(super) use cancel::may_cancel;
 pub(super) use create::quote;
+pub(super) use dispute::DISPUTES_MAX;
 pub(super) use pay::attempts_lost;
 
 /// What happens, or why nothing does.

@@ -1,8 +1,9 @@
 //! What is offered is what would be taken.
 
 use super::*;
+use crate::domain::dispute::{DisputeClaim, DisputeReason};
 
-fn probe(action: &str) -> OrderCommand {
+fn probe(action: &str, order: &Order) -> OrderCommand {
     match action {
         "pay" => OrderCommand::RequestPayment(RequestPayment {
             order_id: ORDER,
@@ -20,12 +21,16 @@ fn probe(action: &str) -> OrderCommand {
         "deliver" => OrderCommand::MarkDelivered { proof_ref: None, policy: policy() },
         "complete" => OrderCommand::Complete { policy: policy() },
         "rate" => OrderCommand::Rate(Rate { rating: 5, per_item: vec![], comment: None, policy: policy() }),
+        "dispute" => {
+            let appeal_of = order.disputes().last().map(|claim| claim.dispute_id);
+            dispute::claiming(DisputeClaim { appeal_of, ..dispute::claim(DisputeReason::Late) })
+        }
         "eta" => OrderCommand::AdjustEta { eta_minutes: 5 },
         other => panic!("unknown action {other}"),
     }
 }
 
-const ACTIONS: [&str; 11] = [
+const ACTIONS: [&str; 12] = [
     "pay",
     "cancel",
     "accept",
@@ -37,6 +42,7 @@ const ACTIONS: [&str; 11] = [
     "complete",
     "rate",
     "eta",
+    "dispute",
 ];
 
 /// The situation as a read model would know it from the same events.
@@ -55,6 +61,11 @@ fn situation(order: &Order, viewer: Viewer, now: DateTime<Utc>) -> Situation {
         accept_deadline: order.accept_deadline(),
         completed_at: order.payout_due_at().map(|due| due - policy().payout_delay),
         rated: matches!(placed.stage, Stage::Completed { rated: true, .. }),
+        payout_due_at: order.payout_due_at(),
+        is_refundable: order.left_to_refund(false).is_some_and(Money::is_positive),
+        has_open_dispute: order.open_dispute().is_some(),
+        disputes: order.disputes().len(),
+        appeal_before: order.disputes().last().and_then(|claim| claim.appeal_before),
         now,
         policy: policy(),
     }
@@ -79,19 +90,66 @@ fn histories() -> Vec<Vec<OrderEvent>> {
     histories.push(lost(FailureReason::ProviderUnavailable, 20));
     let rated = OrderRated { rating: 5, per_item: vec![], comment: None };
     histories.push([history(OrderStatus::Completed), vec![rated.into()]].concat());
+    for number in 1..=2 {
+        for is_decided in [false, true] {
+            histories.push(disputed(number, is_decided));
+        }
+    }
     histories
+}
+
+/// A complete order in its dispute number `number`.
+fn disputed(number: u32, is_decided: bool) -> Vec<OrderEvent> {
+    let mut log = history(OrderStatus::Completed);
+    for dispute in 1..=number {
+        let frozen = OrderPayoutFrozen {
+            dispute_id: DisputeId::of_order(ORDER, dispute),
+            payout_was: PayoutWas::Held,
+            opened_by: crate::domain::dispute::OpenedBy::Customer,
+            refundable: Money::rub(20_000),
+            claim: dispute::claim(DisputeReason::Late),
+        };
+        log.push(frozen.into());
+        if dispute < number || is_decided {
+            let unfrozen = OrderPayoutUnfrozen {
+                dispute_id: DisputeId::of_order(ORDER, dispute),
+                refund_amount: Money::rub(0),
+                appeal_before: minute(7 * 24 * 60),
+                auto_complete_at: None,
+                payout_due_at: Some(minute(200 + 48 * 60)),
+            };
+            log.push(unfrozen.into());
+        }
+    }
+    log
 }
 
 #[test]
 fn what_is_offered_is_taken_and_what_is_not_offered_is_refused() {
-    let moments = [0, 19, 20, 27, 28, 29, 40, 200, 200 + 30 * 24 * 60, 201 + 30 * 24 * 60].map(minute);
+    let moments = [
+        0,
+        19,
+        20,
+        27,
+        28,
+        29,
+        40,
+        200,
+        7 * 24 * 60 - 1,
+        7 * 24 * 60,
+        200 + 48 * 60,
+        200 + 30 * 24 * 60,
+        201 + 30 * 24 * 60,
+    ]
+    .map(minute);
     for given in histories() {
         let order = replay(&given);
         for (viewer, actor) in Viewer::ALL.into_iter().zip([customer(), cook(), admin()]) {
             for now in moments {
                 let offered = allowed_actions(&situation(&order, viewer, now));
                 for action in ACTIONS {
-                    let taken = order.decide(&Intent { actor: actor.clone(), now, command: probe(action) }).is_ok();
+                    let taken =
+                        order.decide(&Intent { actor: actor.clone(), now, command: probe(action, &order) }).is_ok();
                     let status = order.status();
                     assert_eq!(offered.contains(&action), taken, "{viewer:?} {action} from {status:?} at {now}");
                 }

@@ -1,0 +1,214 @@
+//! A read model by its name: what operators do to any of them, made callable without its types.
+
+use std::{
+    collections::{HashMap, HashSet},
+    marker::PhantomData,
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use shared::{
+    domain::AggregateType,
+    log::{Position, RecordedEvent},
+};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::{
+    failpoints::Failpoints,
+    fold::Fold,
+    projection::{FoldError, ReadModel},
+};
+
+/// How the rows of a projection come about, and so how it is rebuilt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// Each row is the fold of one stream of this kind, and its primary key is the stream's id: streams are taken whole,
+    /// one after another.
+    ByStream(AggregateType),
+    /// Rows mix streams: events are taken in order of the log.
+    ByPosition,
+}
+
+/// Where a fold begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With no rows: the events are whole streams.
+    Nothing,
+    /// With the rows that are stored.
+    Stored,
+}
+
+/// Events that the fold passes over, and aggregates that stand still because of what it refused.
+#[derive(Debug, Default)]
+pub struct Standstill {
+    /// Events that a person discarded.
+    pub discarded: HashSet<Position>,
+    /// The event that each of these aggregates stopped before, and why.
+    pub stopped: HashMap<Uuid, Refusal>,
+    /// Aggregates that stop before an event because a letter of it is open.
+    pub before: HashMap<Uuid, Position>,
+}
+
+/// An event that the fold refused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// The kind of its stream.
+    pub aggregate_type: AggregateType,
+    /// The event.
+    pub position: Position,
+    /// Why.
+    pub error: String,
+}
+
+impl Standstill {
+    fn passes_over(&self, event: &RecordedEvent) -> bool {
+        self.discarded.contains(&event.position)
+            || self.stopped.contains_key(&event.aggregate_id)
+            || self.before.get(&event.aggregate_id).is_some_and(|before| event.position >= *before)
+    }
+}
+
+/// See the module.
+#[async_trait]
+pub trait Model: Send + Sync {
+    /// The projection's name.
+    fn name(&self) -> &'static str;
+
+    /// The tables that are folded anew, and swapped.
+    fn tables(&self) -> &'static [&'static str];
+
+    /// How it is rebuilt.
+    fn replay(&self) -> Replay;
+
+    /// Whether the event touches any of its rows.
+    fn touches(&self, event: &RecordedEvent) -> bool;
+
+    /// Folds events into the tables that the search path of `db` and `tx` leads to. Nobody is told of anything. Rows are
+    /// read through `db`, so what `tx` wrote before is not seen.
+    async fn fill(
+        &self,
+        db: &PgPool,
+        tx: &mut PgConnection,
+        events: &[Arc<RecordedEvent>],
+        start: Start,
+        standstill: &mut Standstill,
+    ) -> Result<(), sqlx::Error>;
+
+    /// The rows that these events add up to, as they are stored.
+    fn rows(&self, events: &[RecordedEvent]) -> Result<Vec<Value>, Refusal>;
+}
+
+/// Makes a projection callable by name.
+#[derive(Debug)]
+pub struct Named<P> {
+    failpoints: Failpoints,
+    projection: PhantomData<P>,
+}
+
+impl<P: ReadModel> Named<P> {
+    /// The projection, with the faults that its folds are to have.
+    pub fn model(failpoints: &Failpoints) -> Arc<dyn Model> {
+        Arc::new(Self { failpoints: failpoints.clone(), projection: PhantomData })
+    }
+
+    fn take(&self, fold: &mut Fold<P>, event: &RecordedEvent) -> Result<(), Refusal> {
+        let taken = match self.failpoints.refuses(P::NAME, event.aggregate_id) {
+            true => Err(FoldError::Failpoint),
+            false => fold.take(event),
+        };
+        taken.map_err(|error| Refusal {
+            aggregate_type: event.aggregate_type,
+            position: event.position,
+            error: error.to_string(),
+        })
+    }
+}
+
+#[async_trait]
+impl<P: ReadModel> Model for Named<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn tables(&self) -> &'static [&'static str] {
+        P::TABLES
+    }
+
+    fn replay(&self) -> Replay {
+        P::REPLAY
+    }
+
+    fn touches(&self, event: &RecordedEvent) -> bool {
+        !P::keys(event).is_empty()
+    }
+
+    async fn fill(
+        &self,
+        db: &PgPool,
+        tx: &mut PgConnection,
+        events: &[Arc<RecordedEvent>],
+        start: Start,
+        standstill: &mut Standstill,
+    ) -> Result<(), sqlx::Error> {
+        let mut seen = HashSet::new();
+        let mut stored = Vec::new();
+        for event in events.iter().filter(|_| start == Start::Stored) {
+            let keys = P::keys(event);
+            stored.extend(keys.into_iter().filter(|key| seen.insert(*key) && P::may_exist(event)));
+        }
+        let rows = if stored.is_empty() { HashMap::new() } else { P::load(db, &stored).await? };
+        let mut fold = Fold::<P>::new(rows.into_iter().map(|(key, row)| (key, Some(row))).collect());
+        for event in events {
+            if P::keys(event).is_empty() || standstill.passes_over(event) {
+                continue;
+            }
+            if let Err(refusal) = self.take(&mut fold, event) {
+                standstill.stopped.insert(event.aggregate_id, refusal);
+            }
+        }
+        let mut changes = fold.changes();
+        changes.iter_mut().filter_map(|(_, row)| row.as_mut()).for_each(P::settle);
+        if !changes.is_empty() {
+            P::store(tx, &changes).await?;
+        }
+        Ok(())
+    }
+
+    fn rows(&self, events: &[RecordedEvent]) -> Result<Vec<Value>, Refusal> {
+        let mut fold = Fold::<P>::new(HashMap::new());
+        for event in events.iter().filter(|event| !P::keys(event).is_empty()) {
+            self.take(&mut fold, event)?;
+        }
+        let mut rows = Vec::new();
+        for (_, row) in fold.changes() {
+            if let Some(mut row) = row {
+                P::settle(&mut row);
+                rows.push(serde_json::to_value(row).unwrap_or_default());
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// Every read model of this program. Cheap to clone.
+#[derive(Clone)]
+pub struct Models(Arc<Vec<Arc<dyn Model>>>);
+
+impl Models {
+    /// These.
+    pub fn new(models: Vec<Arc<dyn Model>>) -> Self {
+        Self(Arc::new(models))
+    }
+
+    /// The one of this name.
+    pub fn get(&self, name: &str) -> Option<Arc<dyn Model>> {
+        self.0.iter().find(|model| model.name() == name).cloned()
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Arc<dyn Model>] {
+        &self.0
+    }
+}

@@ -1,0 +1,14 @@
+//! What happened, and how things stood: any aggregate at any version or time, what set which field, rows of read models
+//! as of a position, and what followed from what. All from the log; nothing here reads a table of its own.
+
+mod changes;
+mod events;
+mod replay;
+#[cfg(test)]
+mod tests;
+mod trace;
+
+pub use changes::{FieldChange, FieldOrigin, difference};
+pub use events::EventView;
+pub use replay::{HistoryError, StateAt, StreamId, Until, fields, row_at, state};
+pub use trace::{TRACE_MAX, TraceEntry, trace};

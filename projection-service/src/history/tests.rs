@@ -1,0 +1,196 @@
+//! Any version, any time, any field, any row: and fast on a long stream.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use shared::{
+    domain::{AggregateType, ProducerId, UserId},
+    log::LogReader,
+};
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    engine::Failpoints,
+    projections::{
+        models,
+        samples::{self, Log},
+    },
+    testing::{App, database},
+};
+
+const CUSTOMER: UserId = UserId(Uuid::from_u128(0xC));
+const KITCHEN: ProducerId = ProducerId(Uuid::from_u128(0xF));
+
+fn lifetime(log: &mut Log, id: Uuid) {
+    log.push(id, samples::created(CUSTOMER, KITCHEN));
+    log.push(id, samples::paid(id));
+    log.push(id, samples::accepted());
+    log.push(id, samples::started());
+    log.push(id, samples::ready());
+}
+
+#[test]
+fn a_difference_names_each_field_once() {
+    let before = json!({"a": 1, "b": {"c": [1, 2]}, "d": "x", "e": {}});
+    let after = json!({"a": 1, "b": {"c": [1, 3, 4]}, "f/g": null, "e": {"h": 1}});
+    let found: Vec<(String, Option<Value>, Option<Value>)> =
+        difference(&before, &after).into_iter().map(|it| (it.pointer, it.before, it.after)).collect();
+    let expected = [
+        ("/b/c/1", Some(json!(2)), Some(json!(3))),
+        ("/b/c/2", None, Some(json!(4))),
+        ("/d", Some(json!("x")), None),
+        ("/e/h", None, Some(json!(1))),
+        ("/f~1g", None, Some(json!(null))),
+    ];
+    let expected = expected.map(|(pointer, before, after)| (pointer.to_owned(), before, after));
+    assert_eq!(found, expected);
+    assert_eq!(difference(&after, &after), []);
+}
+
+#[tokio::test]
+async fn an_order_is_shown_at_any_version_and_time() {
+    let (db, mut log) = (database().await, Log::new());
+    let id = Uuid::now_v7();
+    lifetime(&mut log, id);
+    log.write(&db).await;
+    let reader = LogReader::new(db.clone());
+    let stream = StreamId { aggregate_type: AggregateType::Order, aggregate_id: id };
+    let mut states = Vec::new();
+    for version in 0..=6 {
+        let at = state(&reader, stream, Until::Version(version)).await.unwrap();
+        assert_eq!(at.version, version.min(5));
+        states.push(at.state);
+    }
+    assert_eq!(states[5], states[6]);
+    assert!(states[..6].windows(2).all(|pair| pair[0] != pair[1]));
+    let between = log.events[2].occurred_at + chrono::TimeDelta::microseconds(1);
+    assert_eq!(state(&reader, stream, Until::Time(between)).await.unwrap().state, states[3]);
+    assert_eq!(state(&reader, stream, Until::Newest).await.unwrap().state, states[5]);
+    let origins = fields(&reader, stream).await.unwrap();
+    assert!(origins.iter().any(|origin| origin.version == 5 && origin.event_type == "order_ready"), "{origins:?}");
+    assert!(origins.iter().any(|origin| origin.version == 1), "{origins:?}");
+    // Together the fields are the state.
+    let rebuilt = difference(&json!(null), &states[5]);
+    let known: Vec<_> = origins.iter().map(|origin| (origin.pointer.clone(), origin.value.clone())).collect();
+    for change in rebuilt.into_iter().filter(|change| !change.pointer.is_empty()) {
+        let found =
+            known.iter().any(|(pointer, value)| *pointer == change.pointer && Some(value) == change.after.as_ref());
+        // What the state had before its first event came from no event.
+        let from_start = difference(&json!(null), &states[0]).iter().any(|it| it.pointer == change.pointer);
+        assert!(found || from_start, "{change:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_a_start_and_not_an_answer() {
+    let (db, mut log) = (database().await, Log::new());
+    let id = Uuid::now_v7();
+    lifetime(&mut log, id);
+    log.write(&db).await;
+    let reader = LogReader::new(db.clone());
+    let stream = StreamId { aggregate_type: AggregateType::Order, aggregate_id: id };
+    let at = state(&reader, stream, Until::Version(3)).await.unwrap();
+    let newest = state(&reader, stream, Until::Newest).await.unwrap();
+    // One that says something else than the log shows where it is used.
+    let insert =
+        "INSERT INTO snapshots (aggregate_type, aggregate_id, sequence, event_id, correlation_id, state_version, state)
+         VALUES ('order', $1, 3, $2, $2, $4, $3)";
+    let true_state = serde_json::to_value(&at.state).unwrap();
+    sqlx::query(insert)
+        .bind(id.to_string())
+        .bind(Uuid::nil())
+        .bind(true_state)
+        .bind(shared::log::STATE_VERSION)
+        .execute(&db)
+        .await
+        .unwrap();
+    assert_eq!(state(&reader, stream, Until::Newest).await.unwrap(), newest);
+    assert_eq!(state(&reader, stream, Until::Version(2)).await.unwrap().version, 2);
+}
+
+#[tokio::test]
+async fn a_row_is_shown_as_of_a_position() {
+    let (db, mut log) = (database().await, Log::new());
+    let (id, other) = (Uuid::now_v7(), Uuid::now_v7());
+    lifetime(&mut log, id);
+    lifetime(&mut log, other);
+    log.write(&db).await;
+    let reader = LogReader::new(db.clone());
+    let stream = StreamId { aggregate_type: AggregateType::Order, aggregate_id: id };
+    let orders = models(&Failpoints::none()).get("orders").unwrap();
+    for (position, status) in [(1, "WAITING_FOR_PAYMENT"), (2, "PAID"), (4, "PREPARING"), (10, "READY")] {
+        let rows = row_at(&reader, &*orders, stream, position).await.unwrap();
+        assert_eq!((rows.len(), &rows[0]["status"]), (1, &json!(status)));
+    }
+    assert_eq!(row_at(&reader, &*orders, stream, 0).await.unwrap(), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn what_followed_stands_behind_what_it_followed_from() {
+    let (app, mut log) = (App::start().await, Log::new());
+    let id = Uuid::now_v7();
+    lifetime(&mut log, id);
+    log.write(&app.db).await;
+    // The third follows from the first, the fourth from the third.
+    sqlx::query("ALTER TABLE events DISABLE TRIGGER events_are_append_only").execute(&app.db).await.unwrap();
+    for (position, cause) in [(3, 1), (4, 3)] {
+        sqlx::query(
+            "UPDATE events SET causation_id = (SELECT event_id FROM events WHERE position = $2) WHERE position = $1",
+        )
+        .bind(position)
+        .bind(cause)
+        .execute(&app.db)
+        .await
+        .unwrap();
+    }
+    let (status, _, answer) = app.operate(&format!("/api/v1/admin/trace/{id}"), None).await;
+    assert_eq!(status, 200, "{answer}");
+    let entries: Vec<(u64, u64)> = answer["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["depth"].as_u64().unwrap(), entry["event"]["position"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(entries, [(0, 1), (1, 3), (2, 4), (0, 2), (0, 5)]);
+}
+
+#[tokio::test]
+async fn fifty_thousand_events_of_one_stream_answer_within_a_second() {
+    let (app, mut log) = (App::start().await, Log::new());
+    let id = Uuid::now_v7();
+    log.push(id, samples::created(CUSTOMER, KITCHEN));
+    log.push(id, samples::paid(id));
+    for _ in 2..50_000 {
+        log.push(id, samples::accepted());
+    }
+    log.write(&app.db).await;
+    let reader = LogReader::new(app.db.clone());
+    let stream = StreamId { aggregate_type: AggregateType::Order, aggregate_id: id };
+    // As the write side leaves it behind: one every so many events.
+    let near = state(&reader, stream, Until::Version(49_900)).await.unwrap();
+    sqlx::query(
+        "INSERT INTO snapshots (aggregate_type, aggregate_id, sequence, event_id, correlation_id, state_version, state)
+         VALUES ('order', $1, 49900, $2, $2, $3, $4)",
+    )
+    .bind(id.to_string())
+    .bind(Uuid::nil())
+    .bind(shared::log::STATE_VERSION)
+    .bind(near.state)
+    .execute(&app.db)
+    .await
+    .unwrap();
+    for path in [
+        format!("/api/v1/admin/replay?aggregate_type=order&aggregate_id={id}"),
+        format!("/api/v1/admin/replay?aggregate_id={id}&at_version=49950"),
+        // Before the snapshot: folded from the beginning.
+        format!("/api/v1/admin/replay?aggregate_id={id}&at_version=25000"),
+        format!("/api/v1/admin/events?aggregate_id={id}&limit=100"),
+        format!("/api/v1/admin/events?aggregate_id={id}&after_version=49800&limit=100"),
+    ] {
+        let began = Instant::now();
+        let (status, _, answer) = app.operate(&path, None).await;
+        assert_eq!(status, 200, "{answer}");
+        assert!(began.elapsed() < Duration::from_secs(1), "{path} took {:?}", began.elapsed());
+    }
+}

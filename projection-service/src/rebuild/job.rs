@@ -1,0 +1,356 @@
+//! The rebuild as an operation, and the rollback, which is a rebuild that begins with a generation that was kept.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shared::{
+    log::{LogError, Position, RecordedEvent, StreamRange},
+    runtime::metrics,
+};
+use sqlx::PgPool;
+use tokio::task::JoinHandle;
+
+use super::{
+    RebuildParts,
+    compare::{Difference, Pair, compare},
+    generations::{self, Generation, GenerationState},
+    swap,
+};
+use crate::{
+    engine::{Model, Replay, Standstill, Start, checkpoints, dead_letters},
+    operations::{Job, JobError, OperationKind, Progress, Run, Step},
+};
+
+/// Events that are left to the transaction of the swap; while more are missing, the catching up goes on.
+const TAIL_MAX: u64 = 2_000;
+/// Aggregates that may be refused before something is wrong with the fold itself.
+const REFUSALS_MAX: usize = 1_000;
+/// The wait after a swap that queries held up.
+const SWAP_AGAIN: Duration = Duration::from_millis(200);
+
+/// When the new generation takes the place of the live one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SwapWhen {
+    /// At once if both are equal; otherwise a person decides.
+    #[default]
+    Equal,
+    /// Once it is verified, whatever differs.
+    Verified,
+    /// When a person says so.
+    Told,
+}
+
+/// What a rebuild is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RebuildInput {
+    /// When it swaps.
+    #[serde(default)]
+    pub swap: SwapWhen,
+}
+
+/// The job of a rebuild or a rollback.
+pub struct Rebuild {
+    parts: RebuildParts,
+    model: Arc<dyn Model>,
+    kind: OperationKind,
+    swap: SwapWhen,
+    open: Option<Open>,
+}
+
+/// The generation in this process's hands.
+struct Open {
+    pool: PgPool,
+    generation: Generation,
+    standstill: Standstill,
+    total: u64,
+    indexed: bool,
+    differences: Option<Vec<Difference>>,
+    /// The next page of streams, being read while this one is folded.
+    ahead: Option<JoinHandle<Result<Vec<RecordedEvent>, LogError>>>,
+}
+
+impl Rebuild {
+    /// The job of this operation.
+    pub fn new(parts: RebuildParts, kind: OperationKind, run: &Run) -> Result<Self, JobError> {
+        let unknown = || JobError::Failed(format!("there is no projection {:?}", run.subject));
+        let model = parts.models.get(&run.subject).ok_or_else(unknown)?;
+        let input: RebuildInput =
+            serde_json::from_value(run.input.clone()).map_err(|error| JobError::Failed(error.to_string()))?;
+        Ok(Self { parts, model, kind, swap: input.swap, open: None })
+    }
+
+    /// Finds the generation of this operation, or makes it. None if it is live already.
+    async fn open(&self, run: &Run) -> Result<Option<Open>, JobError> {
+        let (db, model) = (&self.parts.db, &*self.model);
+        let mut found = generations::of_operation(db, model, run.id).await?;
+        if found.is_none() {
+            let mut tx = db.begin().await?;
+            run.fence(&mut tx).await?;
+            match self.kind {
+                OperationKind::Rollback => {
+                    if !generations::take_up(&mut tx, model, run.id).await? {
+                        return Err(JobError::Failed("no generation was kept to roll back to".to_owned()));
+                    }
+                }
+                OperationKind::Rebuild | OperationKind::Verify | OperationKind::Redrive => {
+                    // Streams are not read beyond what the live tables have seen.
+                    let target = checkpoints::position(&mut tx, model.name()).await?;
+                    generations::begin(&mut tx, model, run.id, target).await?;
+                }
+            }
+            tx.commit().await?;
+            found = generations::of_operation(db, model, run.id).await?;
+        }
+        let Some(generation) = found.filter(|generation| generation.state == GenerationState::Building) else {
+            return Ok(None);
+        };
+        let total = match model.replay() {
+            Replay::ByStream(kind) if self.kind == OperationKind::Rebuild => {
+                self.parts.log.count(kind, generation.target).await?
+            }
+            Replay::ByStream(_) | Replay::ByPosition => generation.target,
+        };
+        let pool = generations::pool(db, &generation).await?;
+        let standstill = generations::standstill(db, &generation).await?;
+        Ok(Some(Open { pool, generation, standstill, total, indexed: false, differences: None, ahead: None }))
+    }
+
+    fn streams_left(&self, open: &Open) -> bool {
+        self.kind == OperationKind::Rebuild
+            && matches!(self.model.replay(), Replay::ByStream(_))
+            && open.generation.position == 0
+            && open.generation.target > 0
+    }
+
+    fn progress(&self, stage: &str, open: &Open) -> Progress {
+        let done = open.generation.events;
+        let label = metrics::Projection { projection: self.model.name() };
+        let ratio = done as f64 / open.total.max(done).max(1) as f64;
+        self.parts.metrics.projection_rebuild_progress.get_or_create(&label).set(ratio);
+        Progress { stage: stage.to_owned(), done, total: Some(open.total.max(done)) }
+    }
+
+    /// One page of whole streams.
+    async fn replay(&self, run: &Run, open: &mut Open) -> Result<(), JobError> {
+        let Generation { after, target, .. } = open.generation.clone();
+        let page = open.ahead.take().unwrap_or_else(|| self.read(after, target));
+        let page = page.await.map_err(|error| JobError::Again(error.to_string()))??;
+        let mut next = open.generation.clone();
+        match page.last() {
+            None => next.position = next.target,
+            Some(last) => {
+                next.after = Some((last.aggregate_id.to_string(), last.sequence));
+                next.events += page.len() as u64;
+                open.ahead = Some(self.read(next.after.clone(), next.target));
+            }
+        }
+        let events: Vec<Arc<RecordedEvent>> = page.into_iter().map(Arc::new).collect();
+        self.take(run, open, &events, next).await
+    }
+
+    fn read(
+        &self,
+        after: Option<(String, u64)>,
+        through: Position,
+    ) -> JoinHandle<Result<Vec<RecordedEvent>, LogError>> {
+        let (log, limit) = (self.parts.log.clone(), self.parts.page_events);
+        let replay = self.model.replay();
+        tokio::spawn(async move {
+            let Replay::ByStream(aggregate_type) = replay else { return Ok(Vec::new()) };
+            let after = after.as_ref().map(|(id, sequence)| (id.as_str(), *sequence));
+            log.streams(StreamRange { aggregate_type, after, through }, limit).await
+        })
+    }
+
+    /// One page in order of the log, up to where the live tables are; whether the generation is nearly there.
+    async fn catch_up(&self, run: &Run, open: &mut Open) -> Result<bool, JobError> {
+        let live = self.live_position().await?;
+        let from = open.generation.position;
+        if live.saturating_sub(from) <= TAIL_MAX {
+            return Ok(true);
+        }
+        let mut events = self.parts.log.page(from, self.parts.page_events).await?;
+        events.retain(|event| event.position <= live);
+        open.standstill.discarded = generations::discarded(&self.parts.db, self.model.name()).await?;
+        let mut next = open.generation.clone();
+        next.position = generations::behind(&events, from);
+        next.events += events.len() as u64;
+        self.take(run, open, &events, next).await?;
+        Ok(false)
+    }
+
+    async fn live_position(&self) -> Result<Position, JobError> {
+        let mut db = self.parts.db.acquire().await?;
+        Ok(checkpoints::position(&mut db, self.model.name()).await?)
+    }
+
+    /// Folds events and says how far the generation is then, in one transaction.
+    async fn take(
+        &self,
+        run: &Run,
+        open: &mut Open,
+        events: &[Arc<RecordedEvent>],
+        next: Generation,
+    ) -> Result<(), JobError> {
+        let mut tx = open.pool.begin().await?;
+        run.fence(&mut tx).await?;
+        self.fill(open, &mut tx, events).await?;
+        generations::advance(&mut tx, &open.generation, &next).await?;
+        tx.commit().await?;
+        open.generation = next;
+        Ok(())
+    }
+
+    async fn fill(
+        &self,
+        open: &mut Open,
+        tx: &mut sqlx::PgConnection,
+        events: &[Arc<RecordedEvent>],
+    ) -> Result<(), JobError> {
+        let known = open.standstill.stopped.len();
+        self.model.fill(&open.pool, tx, events, Start::Stored, &mut open.standstill).await?;
+        if open.standstill.stopped.len() > REFUSALS_MAX {
+            return Err(JobError::Failed(format!("the fold refuses more than {REFUSALS_MAX} aggregates")));
+        }
+        generations::write_refusals(tx, &open.generation, &open.standstill, known).await?;
+        Ok(())
+    }
+
+    /// The events between the generation and `to`; none if there are too many for one transaction.
+    async fn tail(&self, open: &Open, to: Position) -> Result<Option<Vec<Arc<RecordedEvent>>>, JobError> {
+        let from = open.generation.position;
+        let missing = to.saturating_sub(from);
+        if missing > TAIL_MAX {
+            return Ok(None);
+        }
+        let events = if missing == 0 { Vec::new() } else { self.parts.log.page(from, missing as u32).await? };
+        match events.len() as u64 == missing {
+            true => Ok(Some(events)),
+            false => Err(JobError::Again("the log was not read to its end".to_owned())),
+        }
+    }
+
+    /// Compares both generations at one position, in one snapshot. None if the generation has fallen behind.
+    async fn verify(&self, run: &Run, open: &mut Open) -> Result<Option<Vec<Difference>>, JobError> {
+        let mut tx = open.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+        run.fence(&mut tx).await?;
+        let position = checkpoints::position(&mut tx, self.model.name()).await?;
+        let Some(events) = self.tail(open, position).await? else { return Ok(None) };
+        self.fill(open, &mut tx, &events).await?;
+        let mut known = dead_letters::open_aggregates(&mut tx, self.model.name()).await?;
+        known.extend(open.standstill.stopped.keys().map(ToString::to_string));
+        let mut differences = Vec::new();
+        let schema = format!("generation_{}_{}", self.model.name(), open.generation.generation);
+        for table in self.model.tables() {
+            let pair = Pair { table, live: format!("public.{table}"), new: format!("{schema}.{table}") };
+            differences.push(compare(&mut tx, &pair, &known).await?);
+        }
+        let mut next = open.generation.clone();
+        next.position = position;
+        next.events += events.len() as u64;
+        generations::advance(&mut tx, &open.generation, &next).await?;
+        tx.commit().await?;
+        open.generation = next;
+        Ok(Some(differences))
+    }
+
+    /// The last events and the swap. False if the generation has fallen behind.
+    async fn finish(&self, run: &Run, open: &mut Open) -> Result<bool, JobError> {
+        let mut tx = open.pool.begin().await?;
+        run.fence(&mut tx).await?;
+        let claim = checkpoints::lock(&mut tx, self.model.name()).await?;
+        let position = claim.map_or(0, |claim| claim.position);
+        let Some(events) = self.tail(open, position).await? else { return Ok(false) };
+        open.standstill.discarded = generations::discarded(&self.parts.db, self.model.name()).await?;
+        self.fill(open, &mut tx, &events).await?;
+        swap::swap(&self.parts, &mut tx, &*self.model, &open.generation, (&open.standstill, position)).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    fn result(&self, open: &Open) -> serde_json::Value {
+        json!({
+            "generation": open.generation.generation,
+            "events": open.generation.events,
+            "refused_aggregates": open.standstill.stopped.len(),
+            "tables": open.differences,
+        })
+    }
+
+    async fn go_on(&self, run: &Run, open: &mut Open) -> Result<Step, JobError> {
+        if self.streams_left(open) {
+            self.replay(run, open).await?;
+            return Ok(Step::More(self.progress("replay", open)));
+        }
+        if !open.indexed {
+            let mut tx = open.pool.begin().await?;
+            run.fence(&mut tx).await?;
+            generations::index(&mut tx, &*self.model, open.generation.generation).await?;
+            tx.commit().await?;
+            open.indexed = true;
+            return Ok(Step::More(self.progress("index", open)));
+        }
+        if !self.catch_up(run, open).await? {
+            return Ok(Step::More(self.progress("catch up", open)));
+        }
+        let Some(differences) = &open.differences else {
+            open.differences = self.verify(run, open).await?;
+            return Ok(Step::More(self.progress("verify", open)));
+        };
+        let differ: i64 = differences.iter().map(Difference::rows).sum();
+        let may_swap = match self.swap {
+            SwapWhen::Equal => differ == 0,
+            SwapWhen::Verified => true,
+            SwapWhen::Told => false,
+        };
+        if !may_swap {
+            return Ok(Step::Ask(self.progress("waits for swap or cancel", open), self.result(open)));
+        }
+        match self.finish(run, open).await {
+            Ok(true) => Ok(Step::Done(self.progress("swapped", open), self.result(open))),
+            Ok(false) => Ok(Step::More(self.progress("catch up", open))),
+            Err(error) if swap::is_lock_timeout(&error) => {
+                // What was folded for the swap fell with it; so must what is known of it.
+                open.standstill = generations::standstill(&self.parts.db, &open.generation).await?;
+                Ok(Step::Rest(self.progress("swap", open), SWAP_AGAIN))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl Job for Rebuild {
+    async fn step(&mut self, run: &Run) -> Result<Step, JobError> {
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => match self.open(run).await? {
+                Some(open) => open,
+                // The swap was committed and its worker killed before it could say so.
+                None => {
+                    let progress = Progress { stage: "swapped".to_owned(), ..Progress::default() };
+                    return Ok(Step::Done(progress, json!({})));
+                }
+            },
+        };
+        let step = self.go_on(run, &mut open).await?;
+        self.open = Some(open);
+        Ok(step)
+    }
+
+    async fn clear(&mut self, run: &Run) -> Result<(), JobError> {
+        if let Some(open) = self.open.take() {
+            open.pool.close().await;
+        }
+        match self.kind {
+            OperationKind::Rollback => generations::put_back(&self.parts.db, &*self.model, run.id).await?,
+            OperationKind::Rebuild | OperationKind::Verify | OperationKind::Redrive => {
+                generations::discard(&self.parts.db, &*self.model, run.id).await?;
+            }
+        }
+        Ok(())
+    }
+}
