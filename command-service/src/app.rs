@@ -9,7 +9,7 @@ use shared::{
     follow::LogFeed,
     log::LogReader,
     runtime::{
-        Platform, Supervisor, Verdict,
+        BoxError, Platform, Supervisor, Verdict,
         health::Readiness,
         metrics::Aggregate,
         postgres::{PoolOptions, connect_pool},
@@ -18,7 +18,7 @@ use shared::{
     subjects::Names,
 };
 use sqlx::{PgPool, postgres::PgConnectOptions};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -29,23 +29,16 @@ use crate::{
     gift_vault::GiftVault,
     guesses::Guesses,
     http::{AppParts, AppState, SessionWatch, router},
-    inbox::Inbox,
     leader::{Candidate, Office},
     listener,
-    observers::{ProviderMetrics, dead_letters, process_commands, provider_health, relay_health},
-    payment_desk::PaymentDesk,
+    observers::{dead_letters, process_commands, relay_health},
+    payment_providers::{PaymentProviders, ProviderParts},
     process_managers::{Executor, GiftDesk, Runner},
-    providers::{
-        GuardSettings, GuardedProvider,
-        dev_fake::{DevFake, DevFakeOptions},
-    },
     relay::{Relay, RelayOptions},
     settings::WriteSideSettings,
     timers::Scheduler,
 };
 
-/// Notifications of the imitation bank that may wait.
-const NOTIFICATIONS_MAX: usize = 4_096;
 /// The rest between two looks at how far the relay is.
 const RELAY_LOOK: Duration = Duration::from_millis(250);
 /// How often old receipts are swept, and how many at a time.
@@ -79,6 +72,12 @@ pub enum StartError {
     /// The imitation bank in production.
     #[error(transparent)]
     DevFake(#[from] crate::providers::dev_fake::RefusedInProduction),
+    /// The settings do not fit together.
+    #[error(transparent)]
+    Settings(#[from] shared::runtime::SettingsError),
+    /// A provider's client cannot be made.
+    #[error("a payment provider cannot be set up: {0}")]
+    Provider(BoxError),
 }
 
 /// The way into the log and what writes it.
@@ -104,8 +103,15 @@ impl CommandService {
         let gifts: CommandHandler<Gift> = handler(platform, &log, settings);
         let vault = GiftVault::new(log.db.clone(), settings.gift_pepper(), &settings.gift_vault_key());
         let catalogue = Catalogue::new(log.db.clone());
-        let policies = Arc::new(settings.policies());
-        let (dev_fake, desk) = start_bank(platform, &log, &payments, policies.payment)?;
+        let policies = Arc::new(settings.policies(platform.settings.is_development()));
+        let PaymentProviders { desk, dev_fake, tbank, registry } = PaymentProviders::start(ProviderParts {
+            platform,
+            settings,
+            db: log.db.clone(),
+            database: log.database.clone(),
+            payments: payments.clone(),
+            policy: policies.payment,
+        })?;
         let executor = Executor {
             orders: orders.clone(),
             payments: payments.clone(),
@@ -152,6 +158,8 @@ impl CommandService {
             sessions,
             desk,
             dev_fake,
+            tbank,
+            registry,
             policies,
             return_urls,
             is_development,
@@ -212,7 +220,7 @@ async fn start_log(platform: &Platform, settings: &WriteSideSettings) -> Result<
 }
 
 /// Tasks that own what they work on run once: they handle their faults themselves and end with the program.
-fn run_once<T, F, A>(supervisor: &Supervisor, name: &'static str, task: T, run: F)
+pub(crate) fn run_once<T, F, A>(supervisor: &Supervisor, name: &'static str, task: T, run: F)
 where
     T: Send + 'static,
     F: Fn(T, CancellationToken) -> A + Send + Sync + 'static,
@@ -231,33 +239,6 @@ where
             }
         }
     });
-}
-
-fn start_bank(
-    platform: &Platform,
-    log: &Log,
-    payments: &CommandHandler<Payment>,
-    policy: shared::domain::payment::PaymentPolicy,
-) -> Result<(Arc<DevFake>, PaymentDesk), StartError> {
-    let (sender, notifications) = mpsc::channel(NOTIFICATIONS_MAX);
-    let pages = format!("{}/dev/pay", platform.settings.public_url);
-    let options = DevFakeOptions::new(!platform.settings.is_development(), pages);
-    let (bank, books) = DevFake::with_books(options, platform.clock.clone(), sender, log.database.clone())?;
-    run_once(&platform.supervisor, "dev_fake_books", books, crate::providers::dev_fake::BooksWriter::run);
-    let bank = Arc::new(bank);
-    let observer = Arc::new(ProviderMetrics(Arc::clone(&platform.metrics)));
-    let guarded = GuardedProvider::new(bank.clone(), GuardSettings::default(), platform.clock.clone(), observer);
-    let desk = PaymentDesk::new(vec![Arc::new(guarded)], platform.clock.clone(), policy);
-    provider_health(&platform.health, desk.clone());
-    let inbox = Inbox {
-        payments: payments.clone(),
-        desk: desk.clone(),
-        clock: platform.clock.clone(),
-        metrics: Arc::clone(&platform.metrics),
-    };
-    let notifications = Arc::new(Mutex::new(notifications));
-    platform.supervisor.spawn("inbox", move |shutdown| inbox.clone().run(Arc::clone(&notifications), shutdown));
-    Ok((bank, desk))
 }
 
 /// Process managers and timers, in one process of all.

@@ -1,6 +1,7 @@
 //! The write side: it checks intents against aggregates and appends what happened.
 
 pub mod app;
+pub mod cases;
 pub mod catalogue;
 pub mod command_handler;
 pub mod event_log;
@@ -12,8 +13,10 @@ pub mod leader;
 mod listener;
 mod observers;
 pub mod payment_desk;
+mod payment_providers;
 pub mod process_managers;
 pub mod providers;
+pub mod registry;
 pub mod relay;
 pub mod settings;
 #[cfg(test)]

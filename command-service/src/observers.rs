@@ -40,13 +40,23 @@ impl ProviderObserver for ProviderMetrics {
         self.0.retry_attempts.get_or_create(&OperationLabel { op: operation.as_str() }).inc();
     }
 
-    fn circuit_changed(&self, _: Provider, group: OperationGroup, state: BreakerState) {
+    fn circuit_changed(&self, provider: Provider, group: OperationGroup, state: BreakerState) {
         let number = match state {
             BreakerState::Closed => 0,
             BreakerState::HalfOpen => 1,
             BreakerState::Open => 2,
         };
-        self.0.breaker_state.get_or_create(&Breaker { name: group.as_str() }).set(number);
+        self.0.breaker_state.get_or_create(&Breaker { name: breaker_name(provider, group) }).set(number);
+    }
+}
+
+/// Names a breaker; the imitation's have the names of their groups.
+fn breaker_name(provider: Provider, group: OperationGroup) -> &'static str {
+    match (provider, group) {
+        (Provider::DevFake, group) => group.as_str(),
+        (Provider::Tbank, OperationGroup::Init) => "tbank_init",
+        (Provider::Tbank, OperationGroup::Query) => "tbank_query",
+        (Provider::Tbank, OperationGroup::Money) => "tbank_money",
     }
 }
 

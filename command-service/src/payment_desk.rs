@@ -8,7 +8,7 @@ use shared::{
         Money, PaymentId,
         payment::{
             AbortOutcome, EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider,
-            ProviderReport, ProviderStatus, RecordProviderStatus, RefundState,
+            ProviderReport, ProviderStatus, RecordProviderStatus, RefundOutcome, RefundState,
         },
     },
     runtime::Clock,
@@ -16,16 +16,17 @@ use shared::{
 use uuid::Uuid;
 
 use crate::{
+    cases::{CaseKind, Cases},
     process_managers::{Cause, Effect, EffectRun, Effects},
     providers::{
         AbortAttempt, Aborted, CallCtx, CallError, Captured, ConfirmRequest, GuardedProvider, OpenSession, Opened,
-        OperationGroup, RefundAttempt, abort, capture, open_session, refund,
+        OperationGroup, PaymentState, RefundAttempt, Refunded, abort, capture, open_session, refund,
     },
 };
 
 /// How long one effect may talk to the provider: what an interactive caller bears.
 const CALL_LIMIT: Duration = Duration::from_secs(8);
-/// The rest before a provider that did not answer is asked again.
+/// The rest before a provider that did not answer is asked again, unless the settings say otherwise.
 const REST: Duration = Duration::from_secs(5);
 /// How often calling off is tried in one go; then it rests.
 const ABORTS_MAX: u32 = 5;
@@ -38,12 +39,28 @@ pub struct PaymentDesk {
     providers: Vec<Arc<GuardedProvider>>,
     clock: Clock,
     policy: PaymentPolicy,
+    cases: Option<Cases>,
+    rest: Duration,
 }
 
 impl PaymentDesk {
     /// A desk with these providers.
     pub fn new(providers: Vec<Arc<GuardedProvider>>, clock: Clock, policy: PaymentPolicy) -> Self {
-        Self { providers, clock, policy }
+        Self { providers, clock, policy, cases: None, rest: REST }
+    }
+
+    /// The same desk, which writes down what a person has to look at.
+    #[must_use]
+    pub fn with_cases(mut self, cases: Cases) -> Self {
+        self.cases = Some(cases);
+        self
+    }
+
+    /// The same desk, which rests so long before it asks again a provider that did not answer.
+    #[must_use]
+    pub fn resting(mut self, rest: Duration) -> Self {
+        self.rest = rest;
+        self
     }
 
     /// The provider of that name, if it may be used.
@@ -114,7 +131,7 @@ impl PaymentDesk {
             Opened::Failed { reason, code, .. } => Ok(vec![PaymentCommand::FailInit { reason, code }]),
             Opened::Unknown { init_try } => {
                 run.init_try = init_try;
-                Err(REST)
+                Err(self.rest)
             }
         }
     }
@@ -128,7 +145,7 @@ impl PaymentDesk {
             Some(Aborted::Reported(report)) => Ok(vec![self.told(report)]),
             Some(Aborted::Nothing { because }) if run.attempt < ABORTS_MAX => {
                 tracing::warn!(payment.id = %id, because, "payment not called off yet");
-                Err(REST)
+                Err(self.rest)
             }
             Some(Aborted::Nothing { because }) => Ok(vec![not_yet(because)]),
             None => Ok(vec![not_yet("the provider is switched off".to_owned())]),
@@ -136,10 +153,10 @@ impl PaymentDesk {
     }
 
     /// What it says now; a provider that does not answer is asked again by whoever polls.
-    async fn look(&self, payment: &Payment, ctx: &CallCtx, run: &EffectRun) -> Done {
+    async fn ask_now(&self, payment: &Payment, ctx: &CallCtx, run: &EffectRun) -> Done {
         match self.ask(payment, ctx.operation_id).await {
             Ok(told) => Ok(told.into_iter().collect()),
-            Err(_) if run.attempt < ASKS_MAX => Err(REST),
+            Err(_) if run.attempt < ASKS_MAX => Err(self.rest),
             Err(_) => Ok(Vec::new()),
         }
     }
@@ -162,7 +179,7 @@ impl PaymentDesk {
         let request = ConfirmRequest { provider_payment_id: provider_payment_id.to_owned(), amount };
         match capture(provider, ctx, &request).await {
             Captured::Reported(report) => Ok(vec![self.told(report)]),
-            Captured::Unknown => Err(REST),
+            Captured::Unknown => Err(self.rest),
             Captured::Failed { code } => {
                 tracing::warn!(payment.id = %id, code, "the held money was not given; the hold is lifted");
                 match self.abort(id, payment, ctx).await {
@@ -177,13 +194,43 @@ impl PaymentDesk {
                         error_code: code,
                         customer_retryable: true,
                     })]),
-                    Some(Aborted::Nothing { .. }) | None => Err(REST),
+                    Some(Aborted::Nothing { .. }) | None => Err(self.rest),
                 }
             }
         }
     }
 
-    async fn give_back(&self, payment: &Payment, ctx: &CallCtx, run: &EffectRun) -> Done {
+    /// Asks where a payment stands; nobody waits for it, so an answer that does not come is left to the next time.
+    async fn look(&self, id: PaymentId, payment: &Payment, ctx: &CallCtx) -> Done {
+        let Some(terms) = payment.terms() else { return Ok(Vec::new()) };
+        let Some(provider) = self.provider(terms.provider) else { return Ok(Vec::new()) };
+        let state = match payment.provider_payment_id() {
+            Some(provider_payment_id) => provider.get_state(ctx, provider_payment_id).await.map(Some),
+            // Nothing was heard since the first Init was sent.
+            None => furthest(provider, ctx, &terms.provider_order_ref).await,
+        };
+        match state {
+            Ok(state) => Ok(state
+                .and_then(|state| state.report(EvidenceSource::Poll))
+                .map(|it| self.told(it))
+                .into_iter()
+                .collect()),
+            Err(error) => {
+                tracing::warn!(payment.id = %id, %error, "the provider was asked about a payment and did not answer");
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    async fn give_up(&self, id: PaymentId, payment: &Payment) -> Done {
+        if let Some(cases) = &self.cases {
+            let status = payment.status().map_or_else(String::new, |status| format!("{status:?}"));
+            cases.open(id, CaseKind::NeverEnded, &format!("{status} after three days of asking")).await;
+        }
+        Ok(Vec::new())
+    }
+
+    async fn give_back(&self, payment_id: PaymentId, payment: &Payment, ctx: &CallCtx, run: &EffectRun) -> Done {
         let (Some(terms), Some(id)) = (payment.terms(), payment.provider_payment_id()) else { return Ok(Vec::new()) };
         let Some(provider) = self.provider(terms.provider) else { return Ok(Vec::new()) };
         let in_doubt = payment.in_flight_refund().and_then(|refund| match refund.state {
@@ -202,9 +249,48 @@ impl PaymentDesk {
             takes_the_rest: left_after(payment, amount) == Some(0),
             sent_before: in_doubt.is_some() || run.may_be_repeated,
         };
-        let outcome = refund(provider, ctx, &attempt).await;
+        let done = refund(provider, ctx, &attempt).await;
+        self.keep_case(payment_id, &attempt, &done).await;
+        let outcome = done.outcome;
         Ok(vec![PaymentCommand::RecordRefundResult { refund_id, epoch, outcome }])
     }
+}
+
+impl PaymentDesk {
+    /// Opens a case for a person, or closes it.
+    async fn keep_case(&self, id: PaymentId, attempt: &RefundAttempt, done: &Refunded) {
+        let Some(cases) = &self.cases else { return };
+        let refund_id = attempt.refund_id;
+        match &done.outcome {
+            _ if done.is_parked => {
+                let detail = format!("refund {refund_id}, epoch {}: look whether the bank did it", attempt.epoch);
+                cases.open(id, CaseKind::RefundAmbiguous, &detail).await;
+            }
+            RefundOutcome::Failed { code, retry_at: None } => {
+                let code = code.as_deref().unwrap_or("no code");
+                cases.open(id, CaseKind::RefundRefused, &format!("refund {refund_id}: {code}")).await;
+            }
+            // Only what was in doubt or refused before can have left a case.
+            RefundOutcome::Succeeded if attempt.sent_before || attempt.epoch > 1 => {
+                cases.close(id, CaseKind::RefundAmbiguous).await;
+                cases.close(id, CaseKind::RefundRefused).await;
+            }
+            RefundOutcome::Succeeded
+            | RefundOutcome::Failed { .. }
+            | RefundOutcome::Submitted
+            | RefundOutcome::Unknown => {}
+        }
+    }
+}
+
+/// The payment under a reference that is furthest along; side exits rank below everything.
+async fn furthest(
+    provider: &GuardedProvider,
+    ctx: &CallCtx,
+    order_ref: &str,
+) -> Result<Option<PaymentState>, CallError> {
+    let states = provider.check_order(ctx, order_ref).await?;
+    Ok(states.into_iter().max_by_key(|state| state.status.and_then(ProviderStatus::rank)))
 }
 
 /// What became of an effect, or how long to rest before trying again.
@@ -229,8 +315,10 @@ impl Effects for PaymentDesk {
             Effect::OpenSession(id) => self.open(id, payment, &ctx, run).await,
             Effect::Abort(id) => self.call_off(id, payment, &ctx, run).await,
             Effect::Capture(id) => self.take(id, payment, &ctx).await,
-            Effect::Ask(_) => self.look(payment, &ctx, run).await,
-            Effect::Refund(_) => self.give_back(payment, &ctx, run).await,
+            Effect::Ask(_) => self.ask_now(payment, &ctx, run).await,
+            Effect::Refund(id) => self.give_back(id, payment, &ctx, run).await,
+            Effect::Look(id) => self.look(id, payment, &ctx).await,
+            Effect::GiveUp(id) => self.give_up(id, payment).await,
         }
     }
 }

@@ -4,14 +4,16 @@ use chrono::TimeDelta;
 use clap::Parser;
 use http::HeaderName;
 use shared::{
-    domain::{dispute::DisputePolicy, gift::GiftPolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider},
+    domain::{
+        Money, dispute::DisputePolicy, gift::GiftPolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider,
+    },
     runtime::{
         SettingsError, SharedSettings,
         settings::{Environment, Key32, Settings},
     },
 };
 
-use crate::{event_log::AppendQueueOptions, process_managers::Policies};
+use crate::{event_log::AppendQueueOptions, process_managers::Policies, providers::tbank::TbankArgs};
 
 /// The settings of the command-service.
 #[derive(Debug, Clone, Parser)]
@@ -130,6 +132,102 @@ pub struct WriteSideSettings {
     /// Hours from completion to the release of the cook's share.
     #[arg(long, env = "HOMEFOOD_PAYOUT_DELAY_HOURS", value_name = "HOMEFOOD_PAYOUT_DELAY_HOURS", default_value_t = 48)]
     pub payout_delay_hours: u32,
+
+    /// The rest before a payment provider that did not answer is asked again, in milliseconds.
+    #[arg(
+        long,
+        env = "HOMEFOOD_PROVIDER_REST_MS",
+        value_name = "HOMEFOOD_PROVIDER_REST_MS",
+        default_value_t = 5_000,
+        value_parser = clap::value_parser!(u32).range(10..=60_000)
+    )]
+    pub provider_rest_ms: u32,
+
+    /// T-Bank.
+    #[command(flatten)]
+    pub tbank: TbankArgs,
+    /// What disputes are decided by.
+    #[command(flatten)]
+    pub disputes: DisputeSettings,
+}
+
+/// What disputes are decided by.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DisputeSettings {
+    /// Hours for which a dispute waits for its cook.
+    #[arg(
+        long,
+        env = "HOMEFOOD_DISPUTE_RESPONSE_HOURS",
+        value_name = "HOMEFOOD_DISPUTE_RESPONSE_HOURS",
+        default_value_t = 24,
+        value_parser = clap::value_parser!(u32).range(1..=720)
+    )]
+    pub dispute_response_hours: u32,
+
+    /// Hours for which it waits for an administrator before the alarm rings.
+    #[arg(
+        long,
+        env = "HOMEFOOD_DISPUTE_DECISION_HOURS",
+        value_name = "HOMEFOOD_DISPUTE_DECISION_HOURS",
+        default_value_t = 72,
+        value_parser = clap::value_parser!(u32).range(1..=720)
+    )]
+    pub dispute_decision_hours: u32,
+
+    /// Hours that the two should talk before the customer may ask for a decision.
+    #[arg(long, env = "HOMEFOOD_DISPUTE_TALK_HOURS", value_name = "HOMEFOOD_DISPUTE_TALK_HOURS", default_value_t = 2)]
+    pub dispute_talk_hours: u32,
+
+    /// Roubles up to which a silent cook has agreed.
+    #[arg(
+        long,
+        env = "HOMEFOOD_DISPUTE_SILENCE_ROUBLES",
+        value_name = "HOMEFOOD_DISPUTE_SILENCE_ROUBLES",
+        default_value_t = 3_000,
+        value_parser = clap::value_parser!(u32).range(..=1_000_000)
+    )]
+    pub dispute_silence_roubles: u32,
+
+    /// Roubles above which two administrators decide.
+    #[arg(
+        long,
+        env = "HOMEFOOD_DISPUTE_ALONE_ROUBLES",
+        value_name = "HOMEFOOD_DISPUTE_ALONE_ROUBLES",
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(..=1_000_000)
+    )]
+    pub dispute_alone_roubles: u32,
+
+    /// Days after a decision in which it may be appealed.
+    #[arg(
+        long,
+        env = "HOMEFOOD_DISPUTE_APPEAL_DAYS",
+        value_name = "HOMEFOOD_DISPUTE_APPEAL_DAYS",
+        default_value_t = 7,
+        value_parser = clap::value_parser!(u32).range(..=365)
+    )]
+    pub dispute_appeal_days: u32,
+
+    /// Minutes after its promised time from which a meal may be said not to have come.
+    #[arg(
+        long,
+        env = "HOMEFOOD_NOT_RECEIVED_MINUTES",
+        value_name = "HOMEFOOD_NOT_RECEIVED_MINUTES",
+        default_value_t = 60
+    )]
+    pub not_received_minutes: u32,
+}
+
+impl DisputeSettings {
+    fn policy(&self) -> DisputePolicy {
+        DisputePolicy {
+            response_window: TimeDelta::hours(self.dispute_response_hours.into()),
+            decision_window: TimeDelta::hours(self.dispute_decision_hours.into()),
+            talk_first: TimeDelta::hours(self.dispute_talk_hours.into()),
+            silence_grants_max: Money::rub(i64::from(self.dispute_silence_roubles) * 100),
+            one_decides_max: Money::rub(i64::from(self.dispute_alone_roubles) * 100),
+        }
+    }
 }
 
 impl Settings for CommandSettings {
@@ -142,12 +240,13 @@ impl Settings for CommandSettings {
                 "they have defaults in development only",
             ));
         }
-        if self.shared.environment == Environment::Production {
-            // DEV_FAKE moves no money, and there is no other provider yet.
-            return Err(SettingsError::Wrong(
-                "HOMEFOOD_ENV is production (or unset), and there is no payment provider for production yet; set it to \
-                 development"
-                    .to_owned(),
+        let is_development = self.shared.environment == Environment::Development;
+        let tbank = self.write_side.tbank.options(&self.shared.public_url, is_development)?;
+        if tbank.is_none() && !is_development {
+            // DEV_FAKE moves no money.
+            return Err(SettingsError::missing(
+                "TBANK_TERMINAL_KEY",
+                "HOMEFOOD_ENV is production (or unset), and only T-Bank moves money there",
             ));
         }
         Ok(())
@@ -171,21 +270,27 @@ impl WriteSideSettings {
     }
 
     /// The durations and limits of the business.
-    pub fn policies(&self) -> Policies {
+    pub fn policies(&self, is_development: bool) -> Policies {
         let order = OrderPolicy {
             payment_window: TimeDelta::minutes(self.payment_window_minutes.into()),
             acceptance_window: TimeDelta::minutes(self.acceptance_window_minutes.into()),
             auto_complete_after: TimeDelta::hours(self.auto_complete_hours.into()),
             payout_delay: TimeDelta::hours(self.payout_delay_hours.into()),
+            appeal_window: TimeDelta::days(self.disputes.dispute_appeal_days.into()),
+            not_received_after: TimeDelta::minutes(self.disputes.not_received_minutes.into()),
             ..OrderPolicy::default()
         };
+        // The first is the one for customers who do not choose.
+        let tbank = self.tbank.is_on().then_some(Provider::Tbank);
+        let enabled_providers: Vec<Provider> =
+            tbank.into_iter().chain(is_development.then_some(Provider::DevFake)).collect();
         Policies {
             order,
-            dispute: DisputePolicy::default(),
+            dispute: self.disputes.policy(),
             payment: PaymentPolicy::default(),
             gift: GiftPolicy { payment_window: order.payment_window, ..GiftPolicy::default() },
-            default_provider: Provider::DevFake,
-            enabled_providers: vec![Provider::DevFake],
+            default_provider: enabled_providers.first().copied().unwrap_or(Provider::DevFake),
+            enabled_providers,
             payment_grace: TimeDelta::minutes(self.payment_grace_minutes.into()),
         }
     }

@@ -27,8 +27,8 @@ use crate::{
     live::{Announcer, Live},
     operations::Worker,
     projections::{
-        NAMES, catalogue::DishViews, disputes::Disputes, feed::Feed, gifts::Gifts, models, orders::Orders,
-        payments::Payments,
+        NAMES, catalogue::DishViews, disputes::Disputes, feed::Feed, gifts::Gifts, models, order_facts::OrderFacts,
+        orders::Orders, payments::Payments,
     },
     rebuild::RebuildParts,
     settings::ReadSideSettings,
@@ -166,6 +166,11 @@ fn start_runners(platform: &Platform, parts: &RunnerParts, live: &Live, nats: Op
     let disputes = Runner::<Disputes>::new(parts.clone());
     platform.supervisor.spawn("projection disputes", move |shutdown| {
         let runner = disputes.clone();
+        async move { runner.run(shutdown).await }
+    });
+    let order_facts = Runner::<OrderFacts>::new(parts.clone());
+    platform.supervisor.spawn("projection order_facts", move |shutdown| {
+        let runner = order_facts.clone();
         async move { runner.run(shutdown).await }
     });
     let listener = Arc::clone(&announcer);

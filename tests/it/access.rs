@@ -1,9 +1,10 @@
 //! Who may do what: every route of orders and payments against every kind of person.
 
 use serde_json::{Value, json};
+use shared::domain::{DisputeId, OrderId};
 use uuid::Uuid;
 
-use crate::harness::{Client, TestSystem, return_url, scenario_dish};
+use crate::harness::{Client, TestSystem, complaint, return_url, scenario_dish};
 
 /// Everybody who may knock, in the order of the columns below.
 fn everybody(system: &TestSystem) -> [(&'static str, Client); 7] {
@@ -49,8 +50,68 @@ fn commands(order: Uuid, payment: Uuid) -> Vec<(String, Value, Answers)> {
         (on_order("reject"), json!({ "reason_code": "OTHER" }), COOKS),
         (on_order("refunds"), refund, ADMINS),
         (format!("/api/v1/payments/{payment}/sync"), json!({}), ADMINS),
+        (format!("/api/v1/payments/{payment}/chargebacks"), registry("C"), ADMINS),
+        (format!("/api/v1/payments/{payment}/external-refunds"), registry("R"), ADMINS),
+        (format!("/api/v1/payments/{payment}/integrity-resolution"), json!({ "decision": "REFUND_ALL" }), ADMINS),
         (on_order("cancel"), json!({}), EVERY_SIDE),
     ]
+}
+
+fn registry(registry_ref: &str) -> Value {
+    json!({ "amount": { "amount": "0.00", "currency": "RUB" }, "registry_ref": registry_ref })
+}
+
+/// What can be done in a dispute, in an order in which nothing ends it before the end.
+fn acts_in_dispute(dispute: Uuid) -> Vec<(String, Value, Answers)> {
+    let path = |act: &str| format!("/api/v1/disputes/{dispute}/{act}");
+    let rub = |amount: &str| json!({ "amount": amount, "currency": "RUB" });
+    let both: Answers = [401, 0, 404, 0, 404, 403, 403];
+    let no_offer = Uuid::now_v7();
+    vec![
+        (path("evidence"), json!({ "kind": "STATEMENT", "text": "so it was" }), both),
+        (path("offers"), json!({ "amount": rub("1.00") }), COOKS),
+        (path(&format!("offers/{no_offer}/accept")), json!({}), CUSTOMERS),
+        (path(&format!("offers/{no_offer}/decline")), json!({}), CUSTOMERS),
+        (path("respond"), json!({ "message": "not at all" }), COOKS),
+        (path("escalate"), json!({}), both),
+        (path("resolution/approve"), json!({}), ADMINS),
+        (path("resolve"), json!({ "outcome": "REJECTED" }), ADMINS),
+        (path("accept-claim"), json!({}), COOKS),
+        (path("withdraw"), json!({}), CUSTOMERS),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disputes_belong_to_their_sides() {
+    let system = TestSystem::start().await;
+    let people = everybody(&system);
+    let (order, _) = system.paid_order(scenario_dish(0), 1).await;
+    let opening = (format!("/api/v1/orders/{order}/disputes"), complaint(None), CUSTOMERS_AND_ADMINS);
+    let dispute = DisputeId::of_order(OrderId(order), 1).0;
+    for (path, body, answers) in std::iter::once(opening).chain(acts_in_dispute(dispute)) {
+        let mut columns: Vec<_> = people.iter().zip(answers).collect();
+        columns.sort_by_key(|(_, wanted)| *wanted == 0);
+        for ((who, client), wanted) in columns {
+            let request = client.request(reqwest::Method::POST, &path).json(&body);
+            let request = request.header("Idempotency-Key", Uuid::now_v7().to_string());
+            let is_decision = path.ends_with("resolve") || path.ends_with("approve");
+            let answer = client.send(if is_decision { request.header("If-Match", "*") } else { request }).await;
+            check(who, &path, answer.status, wanted);
+        }
+    }
+    system.come_to_rest(&Default::default()).await;
+    for ((who, client), wanted) in people.iter().zip(PARTIES) {
+        let path = format!("/api/v1/disputes/{dispute}");
+        check(who, &path, client.get(&path).await.status, wanted);
+    }
+    for ((who, client), wanted) in people.iter().zip([401, 1, 0, 1, 0, 1, 403]) {
+        let answer = client.get("/api/v1/disputes").await;
+        match wanted {
+            401 | 403 => drop(answer.expect_problem(wanted, code_of(wanted))),
+            count => assert_eq!(answer.expect(200).data().as_array().map(Vec::len), Some(count.into()), "{who}"),
+        }
+    }
+    system.finish().await;
 }
 
 fn check(who: &str, what: &str, answer: u16, wanted: u16) {

@@ -63,24 +63,6 @@ async fn a_customer_whom_the_bank_is_checking_gets_ten_minutes_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_after_the_grace_goes_back() {
-    let system = TestSystem::start().await;
-    let customer = system.customer();
-    let order = customer.place(scenario_dish(3), 1).await;
-    let payment = customer.pay(order).await;
-    customer.complete_at_bank(payment).await;
-    system.payment_gets(payment, "payment_processing").await;
-    customer.at_bank(payment, "complete?webhooks=0").await.expect(200);
-    system.advance(TimeDelta::minutes(30));
-    system.timer_is_put_off(order).await;
-    system.order_reaches(order, OrderStatus::WaitingForPayment).await;
-    system.advance(TimeDelta::minutes(10));
-    system.order_reaches(order, OrderStatus::Cancelled).await;
-    system.payment_gets(payment, "payment_refund_succeeded").await;
-    system.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_the_customer_never_finishes_dies_with_the_order() {
     let system = TestSystem::start().await;
     let customer = system.customer();

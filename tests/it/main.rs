@@ -4,10 +4,13 @@
 mod harness;
 
 mod access;
+mod bank_acts;
 mod crashes;
 mod crowd;
 mod dead_letters;
 mod deadlines;
+mod dispute_races;
+mod disputes;
 mod duplicates;
 mod gift_codes;
 mod gift_ends;
@@ -25,3 +28,4 @@ mod refunds;
 mod replay;
 mod requests;
 mod roles;
+mod tbank;

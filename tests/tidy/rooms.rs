@@ -71,6 +71,9 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("process_manager_checkpoints", &["command-service/src/process_managers/"]),
     ("subject_keys", &["shared/src/sealing.rs"]),
     ("dev_fake_payments", &["command-service/src/providers/dev_fake/"]),
+    ("provider_inbox", &["command-service/src/inbox/table.rs"]),
+    ("payment_cases", &["command-service/src/cases.rs"]),
+    ("bank_registry", &["command-service/src/registry/table.rs"]),
     // The demonstration's kitchens; there is no route that changes the catalogue.
     ("categories", &["cli/src/dev/"]),
     ("producers", &["cli/src/dev/"]),
@@ -100,6 +103,10 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("gift_codes", &["command-service/src/gift_vault.rs"]),
     ("wrong_gift_codes", &["command-service/src/guesses.rs"]),
     ("gifts", &["projection-service/src/projections/gifts/"]),
+    ("order_facts", &["projection-service/src/projections/order_facts/"]),
+    ("order_line_facts", &["projection-service/src/projections/order_facts/"]),
+    ("order_rollups", &["projection-service/src/projections/order_facts/"]),
+    ("dish_rollups", &["projection-service/src/projections/order_facts/"]),
     ("ws_tickets", &["projection-service/src/live/"]),
     ("dish_views", &["projection-service/src/projections/catalogue/"]),
 ];

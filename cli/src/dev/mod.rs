@@ -1,5 +1,6 @@
 //! `homefood dev`: the whole system on this machine, with servers of its own and demo data.
 
+mod bank;
 mod demo;
 mod session;
 mod site;
@@ -50,11 +51,23 @@ pub struct DevArgs {
     /// Empty everything first.
     #[arg(long)]
     reset: bool,
+    /// Who moves the money.
+    #[arg(long, value_enum, default_value_t = BankChoice::DevFake)]
+    provider: BankChoice,
     /// Which log lines are written to standard error.
     #[arg(long, env = "HOMEFOOD_LOG", default_value = "warn")]
     log: String,
     #[command(subcommand)]
     verb: Option<DevVerb>,
+}
+
+/// Who moves the money in development.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum BankChoice {
+    /// The imitation within the service; its scenarios are driven by routes of development.
+    DevFake,
+    /// T-Bank's adapter, over HTTP, in front of a fake bank with a page to pay on.
+    FakeTbank,
 }
 
 #[derive(Debug, Subcommand)]
@@ -105,20 +118,33 @@ async fn serve(args: &DevArgs, servers: &DevServers, listener: TcpListener) -> R
     if !args.no_demo {
         demo::load(&db).await.context("the demo data cannot be loaded")?;
     }
-    let settings: CommandSettings = parse(args, servers, port, "homefood_command")?;
+    let mut settings: CommandSettings = parse(args, servers, port, "homefood_command")?;
     let read_settings: ProjectionSettings = parse(args, servers, port, "homefood_projection")?;
+    let bank = match args.provider {
+        BankChoice::DevFake => None,
+        BankChoice::FakeTbank => Some(bank::open(&mut settings.write_side.tbank, args.port).await?),
+    };
     let platform = Platform::new("homefood", settings.shared.clone()).await?;
     let router = start(&platform, &settings, &read_settings).await?;
     let url = format!("http://localhost:{port}");
+    if let Some(bank) = &bank {
+        bank.follow(&platform.clock);
+    }
     let session = session::Session::new(&platform, servers, url, !args.no_demo)?;
     let stopping = platform.supervisor.token();
     let served = tokio::spawn(web::serve(listener, router, platform.metrics.clone(), stopping.clone()));
     session.write(&args.data_dir)?;
     session.print();
+    if let Some(bank) = &bank {
+        println!("\nThe fake bank: {}/control/payments; pay on the page of `payment_url`.", bank.url());
+    }
     shutdown_signal().await;
     stopping.cancel();
     served.await??;
     platform.supervisor.shutdown(SHUTDOWN_DEADLINE).await;
+    if let Some(bank) = bank {
+        bank.close();
+    }
     Ok(())
 }
 

@@ -126,11 +126,12 @@ async fn act_at_bank(
     let malformed = |name: &str| Problem::validation(format!("/{name}"), "malformed", format!("{name} is malformed"));
     let payment_id = Uuid::try_parse(&payment_id).map(PaymentId).map_err(|_| malformed("payment_id"))?;
     let delivery = delivery(&telling)?;
+    let bank = state.dev_fake.as_ref().ok_or_else(|| Problem::not_found("there is no imitation bank"))?;
     let state = match act.as_str() {
-        "complete" => state.dev_fake.complete(payment_id, delivery).await,
-        "decline" => state.dev_fake.decline(payment_id, delivery).await,
-        "expire" => state.dev_fake.expire(payment_id, delivery).await,
-        "refund" => state.dev_fake.refund(payment_id, delivery).await,
+        "complete" => bank.complete(payment_id, delivery).await,
+        "decline" => bank.decline(payment_id, delivery).await,
+        "expire" => bank.expire(payment_id, delivery).await,
+        "refund" => bank.refund(payment_id, delivery).await,
         _ => return Err(malformed("act")),
     };
     let state = state.map_err(|error| match error {

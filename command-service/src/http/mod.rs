@@ -18,9 +18,11 @@ mod order_steps;
 mod orders;
 mod payments;
 mod refunds;
+mod registry;
 mod sessions;
 mod state;
 mod views;
+mod webhooks;
 
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -79,4 +81,6 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(dispute_decisions::accept_claim))
         .routes(routes!(dispute_decisions::resolve_dispute))
         .routes(routes!(dispute_decisions::approve_resolution))
+        .routes(routes!(webhooks::take_tbank_notification))
+        .routes(routes!(registry::import_bank_registry))
 }

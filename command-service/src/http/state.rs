@@ -15,7 +15,8 @@ use sqlx::PgPool;
 use super::sessions::SessionWatch;
 use crate::{
     catalogue::Catalogue, command_handler::CommandHandler, event_log::AppendQueue, gift_vault::GiftVault,
-    guesses::Guesses, payment_desk::PaymentDesk, process_managers::Policies, providers::dev_fake::DevFake,
+    guesses::Guesses, payment_desk::PaymentDesk, payment_providers::TbankDoor, process_managers::Policies,
+    providers::dev_fake::DevFake, registry::Registry,
 };
 
 /// The parts of the state.
@@ -51,7 +52,11 @@ pub struct AppParts {
     /// The payment providers.
     pub desk: PaymentDesk,
     /// The imitation bank, for its development routes.
-    pub dev_fake: Arc<DevFake>,
+    pub dev_fake: Option<Arc<DevFake>>,
+    /// Takes T-Bank's notifications; none where T-Bank is switched off.
+    pub tbank: Option<TbankDoor>,
+    /// The bank's registries beside our books.
+    pub registry: Registry,
     /// The settings of the business.
     pub policies: Arc<Policies>,
     /// Where a customer's browser may be sent after paying: prefixes.

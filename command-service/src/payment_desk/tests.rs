@@ -8,7 +8,7 @@ use shared::domain::{
 use super::*;
 use crate::providers::{
     CancelRequest, Cancelled, Capabilities, ErrorClass, GuardSettings, InitRequest, Operation, PaymentProvider,
-    PaymentState, ProviderError, ProviderObserver, Session,
+    PaymentState, ProviderError, ProviderObserver, RefundNames, Route, Session,
 };
 
 /// A bank that refuses to take held money, and where it stands when it is asked.
@@ -48,6 +48,7 @@ impl PaymentProvider for Refusing {
             amount: Some(Money::rub(10_000)),
             error_code: None,
             customer_retryable: true,
+            route: Route::Card,
         })
     }
 
@@ -112,7 +113,7 @@ async fn after_refusal(stands_at: ProviderStatus) -> PaymentStatus {
     let capabilities = Capabilities {
         void: true,
         partial_refund: true,
-        idempotent_refund: true,
+        idempotent_refund: RefundNames::Recognised,
         two_stage: true,
         currencies: vec![Currency::RUB],
         amount_min_minor: 1,

@@ -11,18 +11,19 @@ use uuid::Uuid;
 use super::{
     gift_deadlines,
     order_payment::abort,
+    reconciliation::reconcile,
     step::{Effect, Situation, Step},
 };
 use crate::timers::{STUCK_AFTER, TimerKind};
 
-/// What follows from the firing of a timer of `kind` for the aggregate. `is_first` is false for a deadline that was
-/// put off once already. In the situation of an order's payment deadline, the payment is its active attempt.
-pub fn on_timer(kind: TimerKind, aggregate_id: Uuid, is_first: bool, situation: &Situation) -> Vec<Step> {
+/// What follows from the firing of a timer of `kind` for the aggregate; `round` says how often it was put off before.
+/// In the situation of an order's payment deadline, the payment is its active attempt.
+pub fn on_timer(kind: TimerKind, aggregate_id: Uuid, round: u32, situation: &Situation) -> Vec<Step> {
     let order_id = OrderId(aggregate_id);
     let payment_id = PaymentId(aggregate_id);
     let gift_id = GiftId(aggregate_id);
     match kind {
-        TimerKind::OrderPaymentDeadline => on_payment_deadline(order_id, is_first, situation),
+        TimerKind::OrderPaymentDeadline => on_payment_deadline(order_id, round == 0, situation),
         TimerKind::ProducerAccept => vec![cancel(order_id, CancelReason::ProducerTimeout)],
         TimerKind::OrderAutoComplete => {
             vec![Step::order(order_id, OrderCommand::Complete { policy: situation.policies.order })]
@@ -40,11 +41,12 @@ pub fn on_timer(kind: TimerKind, aggregate_id: Uuid, is_first: bool, situation: 
             vec![Step::dispute(DisputeId(aggregate_id), DisputeCommand::PassDecisionDeadline)]
         }
         TimerKind::RefundRetry => vec![Step::Effect(Effect::Refund(payment_id))],
-        TimerKind::GiftPaymentDeadline => gift_deadlines::on_payment_deadline(gift_id, is_first, situation),
+        TimerKind::GiftPaymentDeadline => gift_deadlines::on_payment_deadline(gift_id, round == 0, situation),
         TimerKind::GiftDeliver => gift_deadlines::deliver(gift_id, situation),
         TimerKind::GiftRemind => gift_deadlines::remind(gift_id, situation),
         TimerKind::GiftExpiry => gift_deadlines::expire(gift_id),
         TimerKind::GiftReservationTtl => gift_deadlines::release_overdue(gift_id, situation),
+        TimerKind::PaymentPoll => reconcile(payment_id, round, situation),
     }
 }
 

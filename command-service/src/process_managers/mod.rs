@@ -13,6 +13,7 @@ mod gift_expiry;
 mod gift_purchase;
 mod gift_use;
 mod order_payment;
+mod reconciliation;
 mod refund;
 mod runner;
 mod situations;

@@ -93,15 +93,25 @@ pub enum Effect {
     Capture(PaymentId),
     /// Do the next refund.
     Refund(PaymentId),
-    /// Ask where it stands.
+    /// Ask where it stands, until there is an answer.
     Ask(PaymentId),
+    /// Look once where it stands.
+    Look(PaymentId),
+    /// Leave it to a person: the provider's last word came and it is not at an end.
+    GiveUp(PaymentId),
 }
 
 impl Effect {
     /// The payment it is about.
     pub fn payment_id(self) -> PaymentId {
         match self {
-            Self::OpenSession(id) | Self::Abort(id) | Self::Capture(id) | Self::Refund(id) | Self::Ask(id) => id,
+            Self::OpenSession(id)
+            | Self::Abort(id)
+            | Self::Capture(id)
+            | Self::Refund(id)
+            | Self::Ask(id)
+            | Self::Look(id)
+            | Self::GiveUp(id) => id,
         }
     }
 }

@@ -53,6 +53,8 @@ pub async fn abort(provider: &GuardedProvider, ctx: &CallCtx, attempt: &AbortAtt
         // for a repetition. Should the money have come meanwhile, all of it goes back, and nothing is left to go back
         // twice.
         external_request_id: format!("{}-abort", ctx.operation_id),
+        // All of it at once: whoever does not recognise the name finds nothing left to move.
+        repeatable: true,
     };
     match provider.cancel(ctx, &request).await {
         Ok(cancelled) => called_off(attempt, state, &cancelled),
@@ -126,7 +128,10 @@ async fn after_failure(
 ) -> Aborted {
     let worth_asking = matches!(
         error,
-        CallError::Provider(ProviderError { class: ErrorClass::OutcomeUnknown | ErrorClass::StateConflict, .. })
+        CallError::Provider(ProviderError {
+            class: ErrorClass::OutcomeUnknown | ErrorClass::StateConflict | ErrorClass::Unlisted,
+            ..
+        })
     );
     if !worth_asking {
         return nothing(error.as_str());

@@ -70,7 +70,7 @@ impl Verdict {
         match class {
             ErrorClass::NotSent | ErrorClass::OutcomeUnknown | ErrorClass::Transient => Self::Fails,
             ErrorClass::Config => Self::ForceOpen,
-            ErrorClass::RateLimited { .. } => Self::Nothing,
+            ErrorClass::RateLimited { .. } | ErrorClass::Unlisted => Self::Nothing,
             // A refusal is business: whoever refuses is up.
             ErrorClass::Declined { .. }
             | ErrorClass::InvalidRequest

@@ -26,7 +26,7 @@ pub async fn capture(provider: &GuardedProvider, ctx: &CallCtx, request: &Confir
         Err(CallError::Provider(error)) => error,
     };
     match error.class {
-        ErrorClass::OutcomeUnknown | ErrorClass::StateConflict | ErrorClass::Transient => {
+        ErrorClass::OutcomeUnknown | ErrorClass::StateConflict | ErrorClass::Transient | ErrorClass::Unlisted => {
             after_doubt(provider, ctx, &request.provider_payment_id, error).await
         }
         ErrorClass::NotSent | ErrorClass::RateLimited { .. } | ErrorClass::Config => Captured::Unknown,

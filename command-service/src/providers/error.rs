@@ -29,6 +29,8 @@ pub enum ErrorClass {
     Config,
     /// The payment is not where the call supposed: ask for its state.
     StateConflict,
+    /// The provider said something that we have no meaning for: only asking tells what became of the call.
+    Unlisted,
     /// The refund was refused for now.
     RefundDeferred {
         /// When it may be tried again; none means that a person has to look.
@@ -48,6 +50,7 @@ impl ErrorClass {
             Self::InvalidRequest => "invalid_request",
             Self::Config => "config",
             Self::StateConflict => "state_conflict",
+            Self::Unlisted => "unlisted",
             Self::RefundDeferred { .. } => "refund_deferred",
         }
     }
@@ -55,7 +58,7 @@ impl ErrorClass {
     /// Whether the call may have done its work although it failed.
     pub fn may_have_happened(self) -> bool {
         match self {
-            Self::OutcomeUnknown | Self::Transient => true,
+            Self::OutcomeUnknown | Self::Transient | Self::Unlisted => true,
             Self::NotSent
             | Self::RateLimited { .. }
             | Self::Declined { .. }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Breaker, BreakerSettings, BreakerState, CallCtx, CallError, CancelRequest, Cancelled, Capabilities, ConfirmRequest,
     ErrorClass, InitRequest, Operation, OperationGroup, PaymentProvider, PaymentState, ProviderError, ProviderObserver,
-    Session, Transition, Verdict,
+    RefundNames, Session, Transition, Verdict,
     retry::{Repeated, RetrySettings, retry},
 };
 
@@ -96,7 +96,9 @@ impl GuardedProvider {
 
     /// Calls off or gives back.
     pub async fn cancel(&self, ctx: &CallCtx, request: &CancelRequest) -> Result<Cancelled, CallError> {
-        self.call(Operation::Cancel, ctx, |ctx| async move { self.provider.cancel(&ctx, request).await }).await
+        let cancel = |ctx| async move { self.provider.cancel(&ctx, request).await };
+        let repeatable = request.repeatable && self.capabilities().idempotent_refund != RefundNames::Ignored;
+        self.call_repeatedly(Operation::Cancel, ctx, repeatable, cancel).await
     }
 
     /// Where the refunds of a payment stand.
@@ -119,7 +121,19 @@ impl GuardedProvider {
     where
         Call: Future<Output = Result<T, ProviderError>>,
     {
-        let repeatable = operation != Operation::Cancel || self.capabilities().idempotent_refund;
+        self.call_repeatedly(operation, ctx, true, call).await
+    }
+
+    async fn call_repeatedly<T, Call>(
+        &self,
+        operation: Operation,
+        ctx: &CallCtx,
+        repeatable: bool,
+        call: impl Fn(CallCtx) -> Call,
+    ) -> Result<T, CallError>
+    where
+        Call: Future<Output = Result<T, ProviderError>>,
+    {
         let repeated = Repeated { provider: self.provider(), operation, repeatable, ctx, observer: &*self.observer };
         retry(&self.retry, repeated, |ctx| {
             let one = call(ctx.clone());

@@ -128,7 +128,7 @@ fn failed_for_sure(error: &CallError) -> Option<Opened> {
         }
         CallError::Provider(ProviderError { class, code, .. }) => match class {
             // A conflict means that the provider already knows the reference.
-            ErrorClass::OutcomeUnknown | ErrorClass::StateConflict => None,
+            ErrorClass::OutcomeUnknown | ErrorClass::StateConflict | ErrorClass::Unlisted => None,
             ErrorClass::NotSent | ErrorClass::Transient => failed(FailureReason::ProviderUnavailable, code, None),
             ErrorClass::RateLimited { retry_after } => {
                 failed(FailureReason::ProviderUnavailable, code, Some(*retry_after))
@@ -172,6 +172,7 @@ async fn withdraw_orphans(provider: &GuardedProvider, ctx: &CallCtx, request: &O
             provider_payment_id: state.provider_payment_id,
             amount: None,
             external_request_id: format!("{order_ref}-orphan"),
+            repeatable: true,
         };
         match provider.cancel(ctx, &cancel).await {
             Ok(cancelled) if cancelled.status == Some(ProviderStatus::Cancelled) => {}

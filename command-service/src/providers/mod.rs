@@ -11,6 +11,7 @@ mod operation;
 mod port;
 mod refund_flow;
 mod retry;
+pub mod tbank;
 
 pub use abort_flow::{AbortAttempt, Aborted, abort};
 pub use breaker::{Breaker, BreakerSettings, BreakerState, Permit, Transition, Verdict};
@@ -21,9 +22,9 @@ pub use init_flow::{OpenSession, Opened, open_session};
 pub use operation::{Operation, OperationGroup, ProviderObserver};
 pub use port::{
     CallCtx, CancelRequest, Cancelled, Capabilities, ConfirmRequest, InitRequest, PaymentProvider, PaymentState,
-    Session,
+    RefundNames, Route, Session,
 };
-pub use refund_flow::{RefundAttempt, refund, refund_request_id};
+pub use refund_flow::{RefundAttempt, Refunded, refund, refund_request_id};
 pub use retry::RetrySettings;
 
 #[cfg(test)]

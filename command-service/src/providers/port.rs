@@ -117,6 +117,19 @@ pub struct PaymentState {
     pub error_code: Option<String>,
     /// If it failed: whether the customer may try the same card again.
     pub customer_retryable: bool,
+    /// The way the money came.
+    pub route: Route,
+}
+
+/// The way money came, as far as it matters for sending it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// By card.
+    Card,
+    /// By the system of faster payments, whose refunds have no names.
+    Sbp,
+    /// Nobody said.
+    Unknown,
 }
 
 impl PaymentState {
@@ -153,6 +166,8 @@ pub struct CancelRequest {
     pub amount: Option<Money>,
     /// Names the act: where [`Capabilities::idempotent_refund`], a repetition tells the state and moves nothing.
     pub external_request_id: String,
+    /// Whether the name is recognised on the way this money came, so that the guards may repeat the call.
+    pub repeatable: bool,
 }
 
 /// What calling off did.
@@ -168,6 +183,27 @@ pub struct Cancelled {
     pub new_minor: i64,
 }
 
+/// Where a provider recognises a refund that is asked for again under the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefundNames {
+    /// Everywhere.
+    Recognised,
+    /// For money that came by card; who refunds has to ask how it came.
+    OnCards,
+    /// Nowhere.
+    Ignored,
+}
+
+impl RefundNames {
+    /// Whether a repetition is recognised on that way.
+    pub fn on(self, route: Route) -> bool {
+        match (self, route) {
+            (Self::Recognised, _) | (Self::OnCards, Route::Card) => true,
+            (Self::Ignored, _) | (Self::OnCards, Route::Sbp | Route::Unknown) => false,
+        }
+    }
+}
+
 /// What a provider can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
@@ -176,7 +212,7 @@ pub struct Capabilities {
     /// Give a part back.
     pub partial_refund: bool,
     /// Repeat a refund under one id without a second refund.
-    pub idempotent_refund: bool,
+    pub idempotent_refund: RefundNames,
     /// Hold first, take later.
     pub two_stage: bool,
     /// What it pays in.

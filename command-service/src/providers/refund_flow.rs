@@ -8,7 +8,7 @@ use shared::domain::{
     payment::{ProviderStatus, RefundOutcome},
 };
 
-use super::{CallCtx, CallError, CancelRequest, ErrorClass, GuardedProvider, ProviderError};
+use super::{CallCtx, CallError, CancelRequest, ErrorClass, GuardedProvider, ProviderError, RefundNames};
 
 /// A refund to be done, or to be cleared up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,58 +33,80 @@ pub fn refund_request_id(refund_id: RefundId, epoch: u32) -> String {
     format!("{refund_id}-{epoch}")
 }
 
-/// When a refund that did not reach anybody, or that our own mistake stopped, is tried again.
+/// When a refund that did not reach anybody, or that our own mistake stopped, is tried again. The rest doubles with
+/// each try.
 const UNREACHED_REST: Duration = Duration::from_secs(60);
 const MISCONFIGURED_REST: Duration = Duration::from_secs(3_600);
+const REST_MAX: Duration = Duration::from_secs(6 * 3_600);
+/// Tries that reached nobody before a person has to look: about a day.
+const UNREACHED_MAX: u32 = 12;
+/// Tries that the provider put off before a person has to look.
+const DEFERRED_MAX: u32 = 36;
 
 /// Repetitions of one name after lost answers, before it is left to a later run.
 const REPETITIONS_MAX: u32 = 2;
 
+/// What became of a refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refunded {
+    /// Write this down.
+    pub outcome: RefundOutcome,
+    /// Whether asking again will not tell either: a person has to look at the provider's own books.
+    pub is_parked: bool,
+}
+
 /// Gives money back. After a lost answer the provider is asked first; then, only where it recognises the name of an
 /// act, the act is repeated under the same name.
-pub async fn refund(provider: &GuardedProvider, ctx: &CallCtx, attempt: &RefundAttempt) -> RefundOutcome {
-    let repeatable = provider.capabilities().idempotent_refund;
+pub async fn refund(provider: &GuardedProvider, ctx: &CallCtx, attempt: &RefundAttempt) -> Refunded {
+    let names = provider.capabilities().idempotent_refund;
+    let told = |outcome| Refunded { outcome, is_parked: false };
     // Without names, only the difference between before and after tells whether it happened.
-    let before = if repeatable || attempt.sent_before {
-        None
-    } else {
-        match provider.refund_state(ctx, &attempt.provider_payment_id).await {
-            Ok(state) => state.status,
-            Err(error) => return not_tried(provider, &error),
+    let (before, repeatable) = match names {
+        RefundNames::Recognised => (None, true),
+        RefundNames::Ignored if attempt.sent_before => (None, false),
+        RefundNames::Ignored | RefundNames::OnCards => {
+            match provider.refund_state(ctx, &attempt.provider_payment_id).await {
+                Ok(state) => (state.status.filter(|_| !attempt.sent_before), names.on(state.route)),
+                Err(_) if attempt.sent_before => return told(RefundOutcome::Unknown),
+                Err(error) => return told(not_tried(provider, attempt, &error)),
+            }
         }
     };
     let mut in_doubt = attempt.sent_before;
     for _ in 0..=REPETITIONS_MAX {
         if in_doubt {
             match ask(provider, ctx, attempt, before).await {
-                Asked::Happened => return RefundOutcome::Succeeded,
-                Asked::UnderWay => return RefundOutcome::Submitted,
-                Asked::Unclear if !repeatable => return RefundOutcome::Unknown,
+                Asked::Happened => return told(RefundOutcome::Succeeded),
+                Asked::UnderWay => return told(RefundOutcome::Submitted),
+                Asked::Unclear if !repeatable => {
+                    return Refunded { outcome: RefundOutcome::Unknown, is_parked: true };
+                }
                 Asked::Unclear => {}
-                Asked::NoAnswer => return RefundOutcome::Unknown,
+                Asked::NoAnswer => return told(RefundOutcome::Unknown),
             }
         }
-        let error = match provider.cancel(ctx, &attempt.request()).await {
-            Ok(cancelled) => return outcome_of(cancelled.status),
+        let error = match provider.cancel(ctx, &attempt.request(repeatable)).await {
+            Ok(cancelled) => return told(outcome_of(cancelled.status)),
             Err(error) => error,
         };
         if !error.may_have_happened() {
-            return match in_doubt {
+            return told(match in_doubt {
                 false => refused(provider, ctx, attempt, &error).await,
                 true => still_in_doubt(provider, ctx, attempt, &error).await,
-            };
+            });
         }
         in_doubt = true;
     }
-    RefundOutcome::Unknown
+    told(RefundOutcome::Unknown)
 }
 
 impl RefundAttempt {
-    fn request(&self) -> CancelRequest {
+    fn request(&self, repeatable: bool) -> CancelRequest {
         CancelRequest {
             provider_payment_id: self.provider_payment_id.clone(),
             amount: Some(self.amount),
             external_request_id: refund_request_id(self.refund_id, self.epoch),
+            repeatable,
         }
     }
 }
@@ -151,7 +173,7 @@ async fn refused(
             Asked::Unclear => {}
         }
     }
-    not_tried(provider, error)
+    not_tried(provider, attempt, error)
 }
 
 /// A no to a repetition says nothing about what was sent before it, unless it is about the refund itself.
@@ -165,7 +187,7 @@ async fn still_in_doubt(
         CallError::Provider(ProviderError {
             class: ErrorClass::Declined { .. } | ErrorClass::InvalidRequest | ErrorClass::RefundDeferred { .. },
             ..
-        }) => not_tried(provider, error),
+        }) => not_tried(provider, attempt, error),
         CallError::Provider(ProviderError { class: ErrorClass::StateConflict, .. }) => {
             match ask(provider, ctx, attempt, None).await {
                 Asked::Happened => RefundOutcome::Succeeded,
@@ -178,23 +200,27 @@ async fn still_in_doubt(
 }
 
 /// No money moved, and the next try has a new name.
-fn not_tried(provider: &GuardedProvider, error: &CallError) -> RefundOutcome {
+fn not_tried(provider: &GuardedProvider, attempt: &RefundAttempt, error: &CallError) -> RefundOutcome {
     let now: DateTime<Utc> = provider.clock().now();
-    let (code, retry_at) = match error {
+    let rest = |first: Duration| first.saturating_mul(1 << attempt.epoch.saturating_sub(1).min(16)).min(REST_MAX);
+    let (code, retry_at, tries_max) = match error {
         CallError::Unavailable { retry_after } => {
-            (Some("circuit_breaker_open".to_owned()), Some(now + (*retry_after).max(UNREACHED_REST)))
+            let retry_at = now + (*retry_after).max(rest(UNREACHED_REST));
+            (Some("circuit_breaker_open".to_owned()), Some(retry_at), UNREACHED_MAX)
         }
         CallError::Provider(ProviderError { class, code, .. }) => {
-            let retry_at = match class {
-                ErrorClass::RefundDeferred { until } => *until,
-                ErrorClass::RateLimited { retry_after } => Some(now + *retry_after),
-                ErrorClass::NotSent | ErrorClass::OutcomeUnknown | ErrorClass::Transient => Some(now + UNREACHED_REST),
-                ErrorClass::Config => Some(now + MISCONFIGURED_REST),
+            let (retry_at, tries_max) = match class {
+                ErrorClass::RefundDeferred { until } => (*until, DEFERRED_MAX),
+                ErrorClass::RateLimited { retry_after } => (Some(now + *retry_after), DEFERRED_MAX),
+                ErrorClass::NotSent | ErrorClass::OutcomeUnknown | ErrorClass::Transient | ErrorClass::Unlisted => {
+                    (Some(now + rest(UNREACHED_REST)), UNREACHED_MAX)
+                }
+                ErrorClass::Config => (Some(now + rest(MISCONFIGURED_REST)), UNREACHED_MAX),
                 // A person has to look: the same again would be refused again.
-                ErrorClass::Declined { .. } | ErrorClass::InvalidRequest | ErrorClass::StateConflict => None,
+                ErrorClass::Declined { .. } | ErrorClass::InvalidRequest | ErrorClass::StateConflict => (None, 0),
             };
-            (code.clone().or_else(|| Some(class.as_str().to_owned())), retry_at)
+            (code.clone().or_else(|| Some(class.as_str().to_owned())), retry_at, tries_max)
         }
     };
-    RefundOutcome::Failed { code, retry_at }
+    RefundOutcome::Failed { code, retry_at: retry_at.filter(|_| attempt.epoch < tries_max) }
 }

@@ -106,6 +106,7 @@ fn worth_repeating(call: Repeated<'_>, error: &CallError) -> bool {
             | ErrorClass::InvalidRequest
             | ErrorClass::Config
             | ErrorClass::StateConflict
+            | ErrorClass::Unlisted
             | ErrorClass::RefundDeferred { .. } => false,
         },
     }

@@ -19,8 +19,10 @@ pub enum TimerKind {
     PayoutRelease,
     /// Held money that was never taken is given up.
     CaptureLimit,
-    /// A refund that failed or got lost is looked at again.
+    /// A refund that failed is tried again.
     RefundRetry,
+    /// The provider is asked about a payment that is not at its end.
+    PaymentPoll,
     /// An attempt that the provider could not be brought to call off is tried again.
     AbortRetry,
     /// A cook who has not answered is reminded.
@@ -44,13 +46,14 @@ pub enum TimerKind {
 }
 
 impl TimerKind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::OrderPaymentDeadline,
         Self::ProducerAccept,
         Self::OrderAutoComplete,
         Self::PayoutRelease,
         Self::CaptureLimit,
         Self::RefundRetry,
+        Self::PaymentPoll,
         Self::AbortRetry,
         Self::ProducerRemind,
         Self::StuckFulfilment,
@@ -72,6 +75,7 @@ impl TimerKind {
             Self::PayoutRelease => "payout_release",
             Self::CaptureLimit => "capture_limit",
             Self::RefundRetry => "refund_retry",
+            Self::PaymentPoll => "payment_poll",
             Self::AbortRetry => "abort_retry",
             Self::ProducerRemind => "producer_remind",
             Self::StuckFulfilment => "stuck_fulfilment",
@@ -91,8 +95,8 @@ impl TimerKind {
     }
 }
 
-/// How long a refund whose outcome is unknown rests before somebody asks the provider.
-const REFUND_UNKNOWN_REST: chrono::Duration = chrono::Duration::seconds(60);
+/// How long a payment rests before the provider is asked about it for the first time.
+const FIRST_POLL: chrono::Duration = chrono::Duration::seconds(60);
 
 /// How long a cook may take to look at a new order before being reminded.
 const REMIND_AFTER: chrono::Duration = chrono::Duration::minutes(2);
@@ -165,7 +169,9 @@ fn of_payment(event: &PaymentEvent, occurred_at: DateTime<Utc>) -> Option<Deadli
         PaymentEvent::PaymentAuthorized(authorized) => Some((TimerKind::CaptureLimit, authorized.capture_before)),
         PaymentEvent::PaymentAbortPostponed(postponed) => Some((TimerKind::AbortRetry, postponed.retry_at)),
         PaymentEvent::PaymentRefundFailed(failed) => Some((TimerKind::RefundRetry, failed.retry_at?)),
-        PaymentEvent::PaymentRefundUnknown(_) => Some((TimerKind::RefundRetry, occurred_at + REFUND_UNKNOWN_REST)),
+        PaymentEvent::PaymentInitiated(_)
+        | PaymentEvent::PaymentRefundSubmitted(_)
+        | PaymentEvent::PaymentRefundUnknown(_) => Some((TimerKind::PaymentPoll, occurred_at + FIRST_POLL)),
         _ => None,
     }
 }

@@ -48,6 +48,19 @@ struct DueTimer {
     due_at: DateTime<Utc>,
 }
 
+/// Rounds of one deadline that are told apart.
+const ROUNDS_MAX: u32 = 32;
+
+impl DueTimer {
+    /// How often the deadline was put off: its id is derived from the event that started it, and then each time from its
+    /// predecessor's.
+    fn round(&self) -> u32 {
+        let next = |id: &Uuid| Some(Uuid::new_v5(id, self.kind.as_bytes()));
+        let rounds = std::iter::successors(next(&self.causation_id), next).zip(0..ROUNDS_MAX);
+        rounds.into_iter().find(|(id, _)| *id == self.timer_id).map_or(ROUNDS_MAX, |(_, round)| round)
+    }
+}
+
 impl Scheduler {
     /// A scheduler that works while `leadership` says so.
     pub fn new(executor: Executor, db: PgPool, leadership: Leadership, observer: LatenessObserver) -> Self {
@@ -172,7 +185,7 @@ impl Scheduler {
             | TimerKind::ProducerRemind
             | TimerKind::StuckFulfilment => self.executor.situation_of_order(OrderId(timer.aggregate_id)).await?,
             TimerKind::DisputeResponse | TimerKind::DisputeDecision => self.executor.empty_situation(),
-            TimerKind::CaptureLimit | TimerKind::RefundRetry | TimerKind::AbortRetry => {
+            TimerKind::CaptureLimit | TimerKind::RefundRetry | TimerKind::AbortRetry | TimerKind::PaymentPoll => {
                 self.executor.situation_of_payment(PaymentId(timer.aggregate_id)).await?
             }
             TimerKind::GiftPaymentDeadline
@@ -181,9 +194,7 @@ impl Scheduler {
             | TimerKind::GiftExpiry
             | TimerKind::GiftReservationTtl => self.executor.situation_of_gift(GiftId(timer.aggregate_id)).await?,
         };
-        // A deadline is derived from the event that started it; one that was put off, from its predecessor.
-        let is_first = timer.timer_id == Uuid::new_v5(&timer.causation_id, timer.kind.as_bytes());
-        let steps = on_timer(kind, timer.aggregate_id, is_first, &situation);
+        let steps = on_timer(kind, timer.aggregate_id, timer.round(), &situation);
         let cause = Cause {
             manager: "deadlines",
             source_id: timer.timer_id,

@@ -14,6 +14,7 @@ use crate::{
     operations::Operation,
     projections::{
         catalogue::{CategoryView, DishView, ProducerView},
+        order_facts::{DayRevenue, OrderReport, PopularDish, TopProducer},
         orders::RefundRow,
     },
 };
@@ -66,6 +67,14 @@ answers! {
     ProducerListAnswer: Vec<ProducerView>;
     /// A page of categories.
     CategoryListAnswer: Vec<CategoryView>;
+    /// Orders, added up.
+    OrderReportAnswer: OrderReport;
+    /// Kitchens by revenue.
+    TopProducersAnswer: Vec<TopProducer>;
+    /// Dishes by orders.
+    PopularDishesAnswer: Vec<PopularDish>;
+    /// Revenue by day.
+    DailyRevenueAnswer: Vec<DayRevenue>;
     /// A ticket.
     TicketAnswer: WsTicket;
     /// A long act.
@@ -151,6 +160,24 @@ pub(super) enum OperatorProblems {
     #[response(status = 422, content_type = "application/problem+json")]
     Rule(ProblemDetails),
     /// The database does not answer.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemDetails),
+}
+
+/// What a report may be refused with.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) enum ReportProblems {
+    /// A parameter or header is malformed or out of its range.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(ProblemDetails),
+    /// No token was sent, or it is not believed.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(ProblemDetails),
+    /// Reports are for administrators, analysts and cooks.
+    #[response(status = 403, content_type = "application/problem+json")]
+    PermissionDenied(ProblemDetails),
+    /// The view has not caught up with the Consistency-Token, or the database does not answer.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemDetails),
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod admin_history;
+mod analytics;
 mod catalogue;
 mod dispute_view;
 mod disputes;
@@ -47,6 +48,7 @@ pub use state::{ReadParts, ReadState};
         (name = "gifts", description = "Gifts as their buyers and recipients see them"),
         (name = "disputes", description = "Disagreements about orders, as their parties see them"),
         (name = "catalogue", description = "Dishes, kitchens and categories"),
+        (name = "analytics", description = "Sums over many orders"),
         (name = "live", description = "What happens, as it happens"),
         (name = "operators", description = "Dead letters, rebuilds, history: for administrators")
     )
@@ -81,6 +83,10 @@ fn documented() -> OpenApiRouter<ReadState> {
         .routes(routes!(catalogue::list_producers))
         .routes(routes!(catalogue::get_producer))
         .routes(routes!(catalogue::list_categories))
+        .routes(routes!(analytics::get_order_analytics))
+        .routes(routes!(analytics::list_top_producers))
+        .routes(routes!(analytics::list_popular_dishes))
+        .routes(routes!(analytics::list_daily_revenue))
         .routes(routes!(tickets::create_ws_ticket))
         .routes(routes!(crate::live::stream_feed));
     let api = api.merge(operators());

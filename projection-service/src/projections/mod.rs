@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod disputes;
 pub mod feed;
 pub mod gifts;
+pub mod order_facts;
 pub mod orders;
 pub mod payments;
 
@@ -27,11 +28,12 @@ pub fn models(failpoints: &Failpoints) -> Models {
         Named::<disputes::Disputes>::model(failpoints),
         Named::<gifts::Gifts>::model(failpoints),
         Named::<feed::Feed>::model(failpoints),
+        Named::<order_facts::OrderFacts>::model(failpoints),
     ])
 }
 
 /// Every projection's name.
-pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, DISPUTES, GIFTS, FEED];
+pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, DISPUTES, GIFTS, FEED, ORDER_FACTS];
 /// The name of the orders.
 pub const ORDERS: &str = "orders";
 /// The name of the payments.
@@ -42,3 +44,5 @@ pub const GIFTS: &str = "gifts";
 pub const DISPUTES: &str = "disputes";
 /// The name of the feed.
 pub const FEED: &str = "feed";
+/// The name of the facts and roll-ups.
+pub const ORDER_FACTS: &str = "order_facts";

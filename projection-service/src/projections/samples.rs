@@ -57,6 +57,21 @@ impl Log {
         last.clone()
     }
 
+    /// An event that happened when the test says.
+    pub(crate) fn push_at(
+        &mut self,
+        id: Uuid,
+        event: impl Into<DomainSample>,
+        at: DateTime<Utc>,
+    ) -> Arc<RecordedEvent> {
+        let mut event = RecordedEvent::clone(&self.push(id, event));
+        event.occurred_at = at;
+        let event = Arc::new(event);
+        self.events.pop();
+        self.events.push(event.clone());
+        event
+    }
+
     pub(crate) fn push_payment(&mut self, id: Uuid, event: impl Into<PaymentEvent>) -> Arc<RecordedEvent> {
         let event = DomainEvent::Payment(event.into());
         let payload = serde_json::to_string(&event).unwrap();

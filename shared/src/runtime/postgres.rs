@@ -20,9 +20,12 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (30, "roles", include_str!("../../../migrations/0030_roles.sql")),
     (40, "gifts", include_str!("../../../migrations/0040_gifts.sql")),
     (50, "disputes", include_str!("../../../migrations/0050_disputes.sql")),
+    (60, "provider inbox", include_str!("../../../migrations/0060_provider_inbox.sql")),
+    (61, "bank registry", include_str!("../../../migrations/0061_bank_registry.sql")),
     (70, "operations", include_str!("../../../migrations/0070_operations.sql")),
     (71, "redrive", include_str!("../../../migrations/0071_redrive.sql")),
     (72, "generations", include_str!("../../../migrations/0072_generations.sql")),
+    (80, "order facts", include_str!("../../../migrations/0080_order_facts.sql")),
 ];
 
 /// How long a caller waits for a free connection.

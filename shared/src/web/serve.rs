@@ -23,9 +23,7 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
     });
     let service = Alias::new(request::finish(router, metrics));
-    // Who opened the connection is told to whoever asks.
-    type Ask = Request<axum::body::Body>;
-    axum::serve(listener, ServiceExt::<Ask>::into_make_service_with_connect_info::<SocketAddr>(service))
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+    // Whoever connects is told to the handlers: some take requests from known networks only.
+    let service = ServiceExt::<Request<axum::body::Body>>::into_make_service_with_connect_info::<SocketAddr>(service);
+    axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }

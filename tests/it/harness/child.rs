@@ -26,6 +26,7 @@ struct Orders {
     nats_url: String,
     names: String,
     key_file: PathBuf,
+    arguments: Vec<String>,
     /// Where the child writes its address once it serves.
     address_file: PathBuf,
 }
@@ -46,6 +47,7 @@ impl ServiceProcess {
             nats_url: system.setup.nats_url.clone(),
             names: system.names_id.clone(),
             key_file: system.setup.key_file.clone(),
+            arguments: system.setup.arguments.clone(),
             address_file: folder.path().join("address"),
         };
         let child = Command::new(std::env::current_exe().unwrap())
@@ -82,7 +84,7 @@ async fn the_services_run_here() {
         key_file: orders.key_file,
         clock: Clock::system(),
         read_side: ReadSideSettings::defaults(),
-        arguments: Vec::new(),
+        arguments: orders.arguments,
     };
     let instance = Instance::start(&setup, Parts::ALL).await.unwrap();
     let draft = orders.address_file.with_extension("draft");

@@ -21,5 +21,5 @@ pub use gifts::{roubles, wish_with};
 pub use instance::Parts;
 pub use socket::{Socket, ids};
 pub use system::TestSystem;
-pub use verbs::{id_of, return_url, wish};
+pub use verbs::{complaint, id_of, return_url, wish};
 pub use wait::eventually;

@@ -32,6 +32,7 @@ pub struct People {
     pub producer: Person,
     pub other_producer: Person,
     pub admin: Person,
+    pub other_admin: Person,
     pub analyst: Person,
 }
 
@@ -49,6 +50,7 @@ impl People {
             producer: cook(COOK, KITCHEN)?,
             other_producer: cook(OTHER_COOK, OTHER_KITCHEN)?,
             admin: somebody(Role::Admin)?,
+            other_admin: somebody(Role::Admin)?,
             analyst: somebody(Role::Analyst)?,
         })
     }

@@ -45,6 +45,20 @@ impl TestSystem {
         self.types_of(AggregateType::Payment, payment).await
     }
 
+    /// The types of a dispute's events.
+    pub async fn dispute_events(&self, dispute: Uuid) -> Vec<String> {
+        self.types_of(AggregateType::Dispute, dispute).await
+    }
+
+    /// Waits until a dispute has an event of that type.
+    #[track_caller]
+    pub fn dispute_gets(&self, dispute: Uuid, event_type: &str) -> impl Future<Output = Vec<String>> {
+        eventually(SOON_SECS, move || async move {
+            let types = self.dispute_events(dispute).await;
+            if types.iter().any(|found| found == event_type) { Ok(types) } else { Err(format!("{types:?}")) }
+        })
+    }
+
     async fn types_of(&self, aggregate_type: AggregateType, id: Uuid) -> Vec<String> {
         let events = self.log().stream(aggregate_type, id, 0, 10_000).await.unwrap();
         events.into_iter().map(|event| event.event_type.into_owned()).collect()
@@ -146,5 +160,13 @@ impl TestSystem {
         for act in ["accept", "start-preparation", "ready", "dispatch", "deliver"] {
             self.producer().act(order, act).await.expect(200);
         }
+    }
+
+    /// A delivered order, its payment, and the customer's dispute about it.
+    pub async fn disputed_order(&self, complaint: &serde_json::Value) -> (Uuid, Uuid, Uuid) {
+        let (order, payment) = self.paid_order(super::catalogue::scenario_dish(0), 5).await;
+        self.deliver(order).await;
+        let answer = self.customer().dispute(order, complaint).await.expect(201);
+        (order, payment, super::verbs::id_of(&answer.data()["id"]))
     }
 }

@@ -1,8 +1,11 @@
 //! An installation of its own for one test: database, names on NATS, instances, people.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use dev_servers::{NatsServer, Postgres, TestServers};
+use fake_bank::{BankOptions, FakeBank};
 use projection_service::settings::ReadSideSettings;
 use shared::{
     runtime::{
@@ -29,6 +32,7 @@ pub struct Builder {
     own_postgres: bool,
     read_side: ReadSideSettings,
     arguments: Vec<String>,
+    fake_tbank: bool,
 }
 
 /// A running system. Use it from outside, then `finish` it.
@@ -44,6 +48,8 @@ pub struct TestSystem {
     pub own_nats: Option<NatsServer>,
     /// For tests that restart it.
     pub own_postgres: Option<Postgres>,
+    /// The bank behind T-Bank's adapter, where the test asked for it.
+    pub bank: Option<FakeBank>,
     http: reqwest::Client,
     /// Keys, for as long as the system runs.
     _folder: TempDir,
@@ -62,7 +68,14 @@ impl TestSystem {
             own_postgres: false,
             read_side: ReadSideSettings::defaults(),
             arguments: Vec::new(),
+            fake_tbank: false,
         }
+    }
+
+    /// The bank behind T-Bank's adapter.
+    #[track_caller]
+    pub fn bank(&self) -> &FakeBank {
+        self.bank.as_ref().expect("the test asked for no bank")
     }
 
     fn client_of(&self, person: &Person) -> Client {
@@ -92,6 +105,10 @@ impl TestSystem {
 
     pub fn admin(&self) -> Client {
         self.client_of(&self.people.admin)
+    }
+
+    pub fn another_admin(&self) -> Client {
+        self.client_of(&self.people.other_admin)
     }
 
     pub fn analyst(&self) -> Client {
@@ -131,6 +148,9 @@ impl TestSystem {
         for instance in self.instances {
             instance.stop().await.unwrap();
         }
+        if let Some(bank) = self.bank {
+            bank.stop();
+        }
         self.db.close().await;
     }
 }
@@ -160,6 +180,12 @@ impl Builder {
         self
     }
 
+    /// T-Bank's adapter in front of a fake bank moves the money, over the wire.
+    pub fn fake_tbank(mut self) -> Self {
+        self.fake_tbank = true;
+        self
+    }
+
     /// Settings of the write side, as on its command line.
     pub fn write_side(mut self, arguments: &[&str]) -> Self {
         self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
@@ -179,14 +205,20 @@ impl Builder {
         };
         let folder = TempDir::new()?;
         let names_id = Uuid::new_v4().simple().to_string();
+        let clock = Clock::system();
+        let bank = if self.fake_tbank { Some(open_bank(&clock).await?) } else { None };
+        let mut arguments = self.arguments;
+        let said = arguments.clone();
+        let of_bank = bank.iter().flat_map(arguments_for).filter(|(name, _)| !said.contains(name));
+        arguments.extend(of_bank.flat_map(|(name, value)| [name, value]));
         let setup = Setup {
             database_url,
             nats_url,
             names: Names::of(&names_id),
             key_file: folder.path().join("key.pem"),
-            clock: Clock::system(),
+            clock,
             read_side: self.read_side,
-            arguments: self.arguments,
+            arguments,
         };
         let db = connect(&setup.database_url).await?;
         let nats = async_nats::connect(&setup.nats_url).await?;
@@ -196,8 +228,38 @@ impl Builder {
         }
         let people = People::sign_in(&instances.first().context("a system has an instance")?.platform)?;
         let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(30)).build()?;
-        Ok(TestSystem { setup, names_id, db, nats, instances, people, own_nats, own_postgres, http, _folder: folder })
+        Ok(TestSystem {
+            setup,
+            names_id,
+            db,
+            nats,
+            instances,
+            people,
+            own_nats,
+            own_postgres,
+            bank,
+            http,
+            _folder: folder,
+        })
     }
+}
+
+/// A bank that goes by the system's time.
+async fn open_bank(clock: &Clock) -> Result<FakeBank> {
+    let clock = clock.clone();
+    Ok(FakeBank::start(BankOptions { now: Arc::new(move || clock.now()), ..BankOptions::default() }).await?)
+}
+
+/// What the write side is told of the bank.
+fn arguments_for(bank: &FakeBank) -> Vec<(String, String)> {
+    let told = [
+        ("--tbank-terminal-key", bank.terminal_key().to_owned()),
+        ("--tbank-password", bank.password()),
+        ("--tbank-api-url", bank.api_url()),
+        ("--tbank-networks", "127.0.0.0/8".to_owned()),
+        ("--tbank-timeout-ms", "1500".to_owned()),
+    ];
+    told.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 async fn connect(url: &str) -> Result<PgPool> {

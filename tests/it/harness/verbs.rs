@@ -14,6 +14,15 @@ pub fn wish(dish: Uuid, quantity: u32) -> Value {
     })
 }
 
+/// A complaint about a cold meal, over so many roubles or all of them.
+pub fn complaint(claimed: Option<&str>) -> Value {
+    let mut complaint = json!({ "reason_code": "LATE", "description": "It came two hours late." });
+    if let Some(amount) = claimed {
+        complaint["claimed_amount"] = json!({ "amount": amount, "currency": "RUB" });
+    }
+    complaint
+}
+
 /// Where the browser goes after paying.
 pub fn return_url() -> Value {
     json!({ "return_url": "http://localhost:3000/paid" })
@@ -71,6 +80,32 @@ impl Client {
         let request = self.request(Method::POST, &format!("/api/v1/orders/{order}/refunds"));
         let request = request.header("Idempotency-Key", Uuid::now_v7().to_string());
         self.send(request.header("If-Match", format!("\"v{version}\"")).json(&body)).await
+    }
+
+    /// Disputes an order under a new key.
+    pub async fn dispute(&self, order: Uuid, complaint: &Value) -> Answer {
+        let key = Uuid::now_v7().to_string();
+        self.post_once(&format!("/api/v1/orders/{order}/disputes"), complaint, &key).await
+    }
+
+    /// Says or does something in a dispute.
+    pub async fn in_dispute(&self, dispute: Uuid, act: &str, body: Value) -> Answer {
+        let key = Uuid::now_v7().to_string();
+        self.post_once(&format!("/api/v1/disputes/{dispute}/{act}"), &body, &key).await
+    }
+
+    /// Decides a dispute, or agrees to a decision, as an administrator who has seen `version`.
+    pub async fn decide(&self, dispute: Uuid, act: &str, body: &Value, version: u64) -> Answer {
+        let request = self.request(Method::POST, &format!("/api/v1/disputes/{dispute}/{act}"));
+        let request = request.header("Idempotency-Key", Uuid::now_v7().to_string());
+        self.send(request.header("If-Match", format!("\"v{version}\"")).json(body)).await
+    }
+
+    /// Writes down what the bank did with a payment.
+    pub async fn record(&self, payment: Uuid, what: &str, amount: &str, registry_ref: &str) -> Answer {
+        let body = json!({ "amount": { "amount": amount, "currency": "RUB" }, "registry_ref": registry_ref });
+        let key = Uuid::now_v7().to_string();
+        self.post_once(&format!("/api/v1/payments/{payment}/{what}"), &body, &key).await
     }
 
     /// The order, at least as new as `token` says.

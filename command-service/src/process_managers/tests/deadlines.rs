@@ -74,8 +74,8 @@ async fn a_customer_under_check_gets_one_grace_and_no_more() {
     service.clock.advance(TimeDelta::minutes(30));
     let due = now() + TimeDelta::minutes(40);
     until("the deadline is put off", async || {
-        let timers: Vec<DateTime<Utc>> =
-            sqlx::query_scalar("SELECT due_at FROM timers").fetch_all(&database.db).await.unwrap();
+        let deadlines = "SELECT due_at FROM timers WHERE kind = 'order_payment_deadline'";
+        let timers: Vec<DateTime<Utc>> = sqlx::query_scalar(deadlines).fetch_all(&database.db).await.unwrap();
         timers == [due]
     })
     .await;

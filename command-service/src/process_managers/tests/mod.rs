@@ -1,7 +1,9 @@
 //! Process managers and timers on a real Postgres, killed at any point, with a provider that counts.
 
 mod deadlines;
+mod disputes;
 mod gifts;
+mod held;
 mod kills;
 mod letters;
 
@@ -17,8 +19,8 @@ use shared::{
         gift::GiftPolicy,
         order::{OrderCommand, OrderPolicy, OrderStatus},
         payment::{
-            EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider, ProviderReport,
-            ProviderStatus, RecordProviderStatus, RefundOutcome,
+            AbortOutcome, EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider,
+            ProviderReport, ProviderStatus, RecordProviderStatus, RefundOutcome,
         },
     },
     runtime::{Clock, settings::Key32},
@@ -42,6 +44,8 @@ struct Bank {
     acts: Arc<Mutex<HashMap<String, u32>>>,
     /// Payments that it is silent about.
     silent: Arc<Mutex<Vec<PaymentId>>>,
+    /// Payments of which it holds money and neither takes nor lets go any, for so long.
+    stubborn: Arc<Mutex<Vec<PaymentId>>>,
     /// Payments at which it panics.
     poisonous: Arc<Mutex<Vec<PaymentId>>>,
 }
@@ -95,6 +99,15 @@ impl Effects for Bank {
                     init_try: 1,
                 }])
             }
+            Effect::Abort(_) if payment.is_aborting() && self.stubborn.lock().contains(&id) => {
+                self.act(format!("refuse {id}"));
+                let outcome = AbortOutcome::NotYet { because: "TIMEOUT".to_owned() };
+                Ok(vec![PaymentCommand::RecordAbortOutcome(outcome)])
+            }
+            Effect::Abort(_) if payment.is_aborting() && payment.authorized().is_some() => {
+                self.act(format!("void {id}"));
+                Ok(vec![PaymentCommand::RecordAbortOutcome(AbortOutcome::Voided)])
+            }
             Effect::Abort(_) if payment.is_aborting() => {
                 self.act(format!("abort {id}"));
                 Ok(vec![report(id, ProviderStatus::Cancelled)])
@@ -105,7 +118,13 @@ impl Effects for Bank {
                 let (refund_id, epoch) = (next.refund_id, next.epoch);
                 Ok(vec![PaymentCommand::RecordRefundResult { refund_id, epoch, outcome: RefundOutcome::Succeeded }])
             }
-            Effect::OpenSession(_) | Effect::Abort(_) | Effect::Capture(_) | Effect::Ask(_) => Ok(Vec::new()),
+            Effect::Look(_) => {
+                self.act(format!("look {id}"));
+                Ok(Vec::new())
+            }
+            Effect::OpenSession(_) | Effect::Abort(_) | Effect::Capture(_) | Effect::Ask(_) | Effect::GiveUp(_) => {
+                Ok(Vec::new())
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use shared::domain::{
 use uuid::Uuid;
 
 use super::Scenario;
-use crate::providers::{ErrorClass, PaymentState, ProviderError};
+use crate::providers::{ErrorClass, PaymentState, ProviderError, Route};
 
 /// Everything the bank knows of one payment of ours: one page per Init try.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -160,6 +160,7 @@ impl Page {
             amount: Some(self.named_amount()),
             error_code: self.error_code.clone(),
             customer_retryable: true,
+            route: Route::Card,
         }
     }
 

@@ -49,7 +49,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::mpsc;
 
 use self::{books::Books, notifications::Messenger, table::Table};
-use super::Capabilities;
+use super::{Capabilities, RefundNames};
 
 pub use control::{BankBalance, ControlError};
 pub use notifications::{Delivery, DevFakeNotification};
@@ -135,7 +135,7 @@ impl DevFake {
         let capabilities = Capabilities {
             void: true,
             partial_refund: true,
-            idempotent_refund: options.idempotent_refund,
+            idempotent_refund: if options.idempotent_refund { RefundNames::Recognised } else { RefundNames::Ignored },
             two_stage: true,
             currencies: vec![Currency::RUB, Currency::USD, Currency::EUR, Currency::JPY, Currency::KWD],
             amount_min_minor: 1,

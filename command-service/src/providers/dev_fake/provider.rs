@@ -12,7 +12,7 @@ use super::{
 };
 use crate::providers::{
     CallCtx, CancelRequest, Cancelled, Capabilities, ConfirmRequest, ErrorClass, InitRequest, PaymentProvider,
-    PaymentState, ProviderError, Session,
+    PaymentState, ProviderError, RefundNames, Session,
 };
 
 /// How long the answer to Init waits behind an early webhook, so that the webhook is really first.
@@ -86,7 +86,7 @@ impl PaymentProvider for DevFake {
 
     async fn cancel(&self, ctx: &CallCtx, request: &CancelRequest) -> Result<Cancelled, ProviderError> {
         let order_ref = order_ref_of(&request.provider_payment_id)?;
-        let recognises = self.capabilities.idempotent_refund;
+        let recognises = self.capabilities.idempotent_refund == RefundNames::Recognised;
         let now = self.clock.now();
         let call_off = |account: &mut Account| {
             let answer = account.cancel(order_ref, request, recognises, now);

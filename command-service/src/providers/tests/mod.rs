@@ -11,7 +11,10 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use shared::{
-    domain::{Money, payment::Provider},
+    domain::{
+        Money,
+        payment::{Provider, RefundOutcome},
+    },
     runtime::Clock,
 };
 use uuid::Uuid;
@@ -28,6 +31,11 @@ fn ctx() -> CallCtx {
 
 fn error(class: ErrorClass) -> ProviderError {
     ProviderError::new(class, "as the test says")
+}
+
+/// How a refund ends.
+async fn refund(provider: &GuardedProvider, ctx: &CallCtx, attempt: &RefundAttempt) -> RefundOutcome {
+    super::refund(provider, ctx, attempt).await.outcome
 }
 
 /// No waits, and a breaker that stays out of the way.

@@ -13,7 +13,12 @@ fn confirm_request() -> ConfirmRequest {
 }
 
 fn cancel_request() -> CancelRequest {
-    CancelRequest { provider_payment_id: "p-1".to_owned(), amount: None, external_request_id: "r-1".to_owned() }
+    CancelRequest {
+        provider_payment_id: "p-1".to_owned(),
+        amount: None,
+        external_request_id: "r-1".to_owned(),
+        repeatable: true,
+    }
 }
 
 /// How many attempts it takes until the outcome, when the first one fails with this class.

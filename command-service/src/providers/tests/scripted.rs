@@ -50,7 +50,7 @@ impl Scripted {
             capabilities: Capabilities {
                 void: true,
                 partial_refund: true,
-                idempotent_refund,
+                idempotent_refund: if idempotent_refund { RefundNames::Recognised } else { RefundNames::Ignored },
                 two_stage: true,
                 currencies: vec![Currency::RUB],
                 amount_min_minor: 1,
@@ -88,6 +88,7 @@ pub fn state(status: Option<ProviderStatus>) -> PaymentState {
         amount: Some(Money::rub(50_000)),
         error_code: None,
         customer_retryable: true,
+        route: Route::Unknown,
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Initiated {
     pub(super) rank: u8,
     /// The provider's own id: from the session, or from the first report if that was faster.
     pub(super) provider_payment_id: Option<String>,
-    pub(super) session: Option<Session>,
+    pub(super) session: Option<Box<Session>>,
     /// The capture or abort that is under way; refunds have their own queue.
     pub(super) operation: Option<Operation>,
     pub(super) used: Use,
@@ -139,16 +139,20 @@ pub enum Integrity {
     /// It does, as far as is known.
     Sound,
     /// It does not: no money moves until two administrators have agreed what to do.
-    OnHold {
-        /// What did not fit: `amount`, `order_ref`, `provider_payment_id` or `terminal`.
-        field: String,
-        /// What the provider says of it.
-        actual: String,
-        /// What one of them proposed.
-        proposal: Option<(IntegrityDecision, UserId)>,
-    },
+    OnHold(Box<Hold>),
     /// They agreed; from here on amounts are what the provider says.
     Resolved(IntegrityDecision),
+}
+
+/// A contradiction that nobody has decided about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// What did not fit: `amount`, `order_ref`, `provider_payment_id` or `terminal`.
+    pub field: String,
+    /// What the provider says of it.
+    pub actual: String,
+    /// What one of them proposed.
+    pub proposal: Option<(IntegrityDecision, UserId)>,
 }
 
 /// What a bank did without us.

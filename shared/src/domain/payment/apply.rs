@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    BankActKind, Initiated, Integrity, IntegrityDecision, KnownBankAct, Operation, Payment, PaymentEvent,
+    BankActKind, Hold, Initiated, Integrity, IntegrityDecision, KnownBankAct, Operation, Payment, PaymentEvent,
     PaymentInitiated, PaymentRefundRequested, PaymentSessionOpened, ProviderStatus, Refund, RefundState, Session,
     Stage, Terms, Use,
 };
@@ -98,11 +98,11 @@ impl Initiated {
             }
             PaymentEvent::PaymentIntegrityViolated(violated) => {
                 let (field, actual) = (violated.field, violated.actual);
-                self.integrity = Integrity::OnHold { field, actual, proposal: None };
+                self.integrity = Integrity::OnHold(Box::new(Hold { field, actual, proposal: None }));
             }
             PaymentEvent::PaymentIntegrityResolutionProposed(proposed) => {
-                if let Integrity::OnHold { proposal, .. } = &mut self.integrity {
-                    *proposal = Some((proposed.decision, proposed.proposed_by));
+                if let Integrity::OnHold(hold) = &mut self.integrity {
+                    hold.proposal = Some((proposed.decision, proposed.proposed_by));
                 }
             }
             PaymentEvent::PaymentIntegrityResolved(resolved) => self.resolved(resolved.decision),
@@ -118,11 +118,11 @@ impl Initiated {
 
     fn opened(&mut self, opened: PaymentSessionOpened) {
         self.provider_payment_id = Some(opened.provider_payment_id.clone());
-        self.session = Some(Session {
+        self.session = Some(Box::new(Session {
             provider_payment_id: opened.provider_payment_id,
             payment_url: opened.payment_url,
             init_try: opened.init_try,
-        });
+        }));
         self.stage = Stage::AwaitingCustomer;
     }
 
@@ -142,10 +142,10 @@ impl Initiated {
 
     /// The id that the provider gave is the payment's id from now on, if that was what did not fit.
     fn resolved(&mut self, decision: IntegrityDecision) {
-        if let Integrity::OnHold { field, actual, .. } = &mut self.integrity
-            && field == "provider_payment_id"
+        if let Integrity::OnHold(hold) = &mut self.integrity
+            && hold.field == "provider_payment_id"
         {
-            self.provider_payment_id = Some(std::mem::take(actual));
+            self.provider_payment_id = Some(std::mem::take(&mut hold.actual));
         }
         self.integrity = Integrity::Resolved(decision);
     }

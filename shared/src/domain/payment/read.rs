@@ -67,7 +67,7 @@ impl Payment {
 
     /// The page to pay on.
     pub fn session(&self) -> Option<&Session> {
-        self.initiated().and_then(|payment| payment.session.as_ref())
+        self.initiated().and_then(|payment| payment.session.as_deref())
     }
 
     /// The provider's own id, as soon as anything told it.
@@ -114,7 +114,7 @@ impl Payment {
     /// What one administrator proposed to do about the provider's contradiction, and who.
     pub fn integrity_proposal(&self) -> Option<(IntegrityDecision, UserId)> {
         match &self.initiated()?.integrity {
-            Integrity::OnHold { proposal, .. } => *proposal,
+            Integrity::OnHold(hold) => hold.proposal,
             Integrity::Sound | Integrity::Resolved(_) => None,
         }
     }
@@ -222,7 +222,7 @@ impl Initiated {
     }
 
     pub(super) fn is_on_hold(&self) -> bool {
-        matches!(self.integrity, Integrity::OnHold { .. })
+        matches!(self.integrity, Integrity::OnHold(_))
     }
 
     /// What went back, by us and by the bank alone, in minor units of the payment's own currency.

@@ -2,9 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use fake_bank::FakeBank;
 use serde_json::Value;
 use shared::{
-    domain::{DomainEvent, payment::PaymentEvent},
+    domain::{DomainEvent, PaymentId, payment::PaymentEvent},
     log::RecordedEvent,
 };
 use sqlx::PgPool;
@@ -20,8 +21,18 @@ struct Books {
 }
 
 /// Whether both sides have the same books.
-pub async fn compare(db: &PgPool, events: &[Arc<RecordedEvent>], leftovers: &Leftovers) -> Result<(), String> {
-    let bank = books_of_the_bank(db).await.map_err(|error| error.to_string())?;
+pub async fn compare(
+    db: &PgPool,
+    tbank: Option<&FakeBank>,
+    events: &[Arc<RecordedEvent>],
+    leftovers: &Leftovers,
+) -> Result<(), String> {
+    let mut bank = books_of_the_bank(db).await.map_err(|error| error.to_string())?;
+    for page in tbank.iter().flat_map(|bank| bank.payments()) {
+        let Some((id, _)) = PaymentId::parse_provider_order_ref(&page.order_id) else { continue };
+        let books = bank.entry(id.0).or_default();
+        *books = Books { came: books.came + page.captured, back: books.back + page.refunded };
+    }
     let mut ours = HashMap::<Uuid, Books>::new();
     for event in events {
         let Ok(DomainEvent::Payment(news)) = &event.event else { continue };

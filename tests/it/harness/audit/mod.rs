@@ -1,6 +1,7 @@
 //! The audit that ends every scenario: wait until nothing happens any more, then check everything that must hold.
 
 mod bank;
+mod disputes;
 mod gifts;
 mod log;
 mod mirror;
@@ -38,6 +39,7 @@ impl TestSystem {
         let events = self.events().await;
         log::check(&events, self.head().await);
         money::check(&events, leftovers);
+        disputes::check(&events);
         gifts::check(&events);
         if !leftovers.letters {
             read_models::check(&self.db, &events).await;
@@ -49,7 +51,12 @@ impl TestSystem {
 
     /// Waits until process managers, projections, mirror and bank have nothing left to do.
     pub async fn come_to_rest(&self, leftovers: &Leftovers) {
-        eventually(REST_SECS, || self.restless(leftovers)).await;
+        self.come_to_rest_within(REST_SECS, leftovers).await;
+    }
+
+    /// The same for an installation that has much to do.
+    pub async fn come_to_rest_within(&self, secs: u64, leftovers: &Leftovers) {
+        eventually(secs, || self.restless(leftovers)).await;
     }
 
     async fn restless(&self, leftovers: &Leftovers) -> Result<(), String> {
@@ -81,7 +88,12 @@ impl TestSystem {
             let open: i64 = sqlx::query_scalar(open).fetch_one(db).await.map_err(|error| error.to_string())?;
             agree("open dead letters", open, 0)?;
         }
-        bank::compare(db, &self.events().await, leftovers).await?;
+        bank::compare(db, self.bank.as_ref(), &self.events().await, leftovers).await?;
+        if self.bank.is_some() {
+            let waiting = "SELECT count(*) FROM provider_inbox WHERE state = 'WAITING'";
+            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(db).await.map_err(|error| error.to_string())?;
+            agree("waiting notifications", waiting, 0)?;
+        }
         if self.instances.iter().any(|instance| instance.parts.relay) {
             mirror::compare_heads(&self.nats, &self.setup.names, head).await?;
         }

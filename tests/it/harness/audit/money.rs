@@ -78,6 +78,8 @@ impl Payment {
             PaymentEvent::PaymentSucceeded(succeeded) => {
                 (self.came, self.taken) = (Some(succeeded.amount.minor()), true);
             }
+            // The hold was lifted: nothing was taken.
+            PaymentEvent::PaymentFailed(_) if !self.taken => self.came = None,
             PaymentEvent::PaymentUnapplied(_) => self.unapplied = true,
             PaymentEvent::PaymentRefundRequested(requested) => {
                 let refund = (requested.amount.minor(), Refund::Open);

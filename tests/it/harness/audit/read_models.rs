@@ -8,6 +8,7 @@ use std::{
 use projection_service::{
     engine::Projection,
     projections::{
+        disputes::{DisputeRow, Disputes},
         feed::{Feed, Recipient},
         gifts::{GiftRow, Gifts},
         orders::{OrderRow, Orders},
@@ -25,6 +26,7 @@ pub async fn check(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     check_orders(db, events).await;
     check_payments(db, events).await;
     check_gifts(db, events).await;
+    check_disputes(db, events).await;
     check_feed(db, events).await;
 }
 
@@ -88,6 +90,16 @@ async fn check_gifts(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     for (id, doc) in stored {
         let row: GiftRow = serde_json::from_str(&doc).unwrap();
         assert_eq!(row, folded[&id.into()], "the row of gift {id}");
+    }
+}
+
+async fn check_disputes(db: &PgPool, events: &[Arc<RecordedEvent>]) {
+    let stored: Vec<(Uuid, String)> = sqlx::query_as("SELECT id, doc::text FROM disputes").fetch_all(db).await.unwrap();
+    let folded = fold::<Disputes>(events, |_| {});
+    assert_eq!(stored.len(), folded.len(), "disputes in the read model");
+    for (id, doc) in stored {
+        let row: DisputeRow = serde_json::from_str(&doc).unwrap();
+        assert_eq!(row, folded[&id.into()], "the row of dispute {id}");
     }
 }
 

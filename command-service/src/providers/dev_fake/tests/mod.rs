@@ -97,6 +97,7 @@ impl Bank {
             provider_payment_id: provider_payment_id(payment_id, 1),
             amount: minor.map(Money::rub),
             external_request_id: name.to_owned(),
+            repeatable: true,
         };
         self.fake.cancel(&ctx(), &request).await
     }

@@ -14,7 +14,7 @@ impl Initiated {
     pub(super) fn resolve_integrity(&self, decision: IntegrityDecision, actor: &Actor) -> Decision {
         let admin_id = actor.user_id().ok_or(PaymentError::PermissionDenied)?;
         let proposal = match &self.integrity {
-            Integrity::OnHold { proposal, .. } => *proposal,
+            Integrity::OnHold(hold) => hold.proposal,
             // The one who agreed asks again.
             Integrity::Resolved(resolved) if *resolved == decision => return Ok(vec![]),
             Integrity::Sound | Integrity::Resolved(_) => return Err(PaymentError::NotOnHold),

@@ -143,7 +143,7 @@ impl Initiated {
                 let amount = report.amount.unwrap_or(self.terms.amount);
                 self.money_taken(succeeded(report, amount, is_given_up))
             }
-            ProviderStatus::PartiallyRefunded | ProviderStatus::Refunded => self.hear_refund(report),
+            ProviderStatus::PartiallyRefunded | ProviderStatus::Refunded => self.hear_refund(report, is_given_up),
             // On the way to something that will be told too.
             ProviderStatus::New
             | ProviderStatus::FormShown
@@ -160,10 +160,14 @@ impl Initiated {
     }
 
     /// A report settles our refund that is in flight if it fits. With none under way, somebody else gave the money back.
-    fn hear_refund(&self, report: &ProviderReport) -> Vec<PaymentEvent> {
+    fn hear_refund(&self, report: &ProviderReport, is_given_up: bool) -> Vec<PaymentEvent> {
         let Some(captured) = self.captured() else {
             return match report.status {
                 ProviderStatus::Refunded => self.money_came_and_went(succeeded(report, self.terms.amount, true)),
+                // It came, and a part was given back at the bank before we heard of either; how much, its registry says.
+                ProviderStatus::PartiallyRefunded => {
+                    self.money_taken(succeeded(report, self.terms.amount, is_given_up))
+                }
                 _ => vec![],
             };
         };

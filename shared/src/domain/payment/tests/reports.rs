@@ -96,6 +96,19 @@ fn the_amount_matters_only_where_money_is() {
 }
 
 #[test]
+fn a_part_that_went_back_before_we_heard_of_the_money_tells_that_it_came() {
+    let awaiting = history(PaymentStatus::AwaitingCustomer);
+    assert_eq!(names(&awaiting, hearing(ProviderStatus::PartiallyRefunded)), Ok(vec!["payment_succeeded"]));
+    let mut taken = awaiting;
+    happens(&mut taken, hearing(ProviderStatus::PartiallyRefunded));
+    assert_eq!(
+        names(&taken, hearing(ProviderStatus::PartiallyRefunded)),
+        Ok(vec![]),
+        "nobody knows how much went back"
+    );
+}
+
+#[test]
 fn on_hold_nothing_moves_but_debts_are_written_down() {
     let hold = |status| [history(status), vec![violation("amount", "1.00 RUB")]].concat();
     let held = hold(PaymentStatus::Authorized);

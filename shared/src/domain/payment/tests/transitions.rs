@@ -29,7 +29,7 @@ fn every_report_from_every_status_does_what_the_table_says() {
         (Confirming, [NO; 8]),
         (Confirmed, [S, S, S, S, NO, NO, NO, S]),
         (Refunding, [NO; 8]),
-        (PartiallyRefunded, [NO; 8]),
+        (PartiallyRefunded, [S, S, S, S, NO, NO, NO, S]),
         (Refunded, [gone, gone, gone, gone, EXT, EXT, NO, gone]),
         (Cancelled, [NO, F, F, F, NO, NO, NO, NO]),
         (Expired, [NO, F, F, F, NO, NO, NO, NO]),

@@ -1,0 +1,121 @@
+//! What the bank does without us: refunds in its cabinet, chargebacks, contradictions.
+
+use chrono::TimeDelta;
+use serde_json::json;
+use shared::domain::order::OrderStatus;
+use uuid::Uuid;
+
+use crate::harness::{Client, TestSystem, scenario_dish};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_in_the_banks_cabinet_is_booked_and_the_order_is_capped() {
+    let system = TestSystem::start().await;
+    let (order, payment) = system.paid_order(scenario_dish(16), 1).await;
+    // A clerk of the bank gives it back as soon as it came.
+    system.payment_gets(payment, "payment_external_refund_recorded").await;
+    system.order_gets(order, "order_refund_settled").await;
+    let refund = system.payload(order, "order_refund_authorized").await;
+    assert_eq!((&refund["source"], &refund["card_amount"]["amount"]), (&json!("EXTERNAL"), &json!("100.16")));
+    system.come_to_rest(&Default::default()).await;
+    let version = system.order_events(order).await.len() as u64;
+    system.admin().refund(order, "0.01", version).await.expect_rule("refund_exceeds_paid");
+    assert_eq!(system.customer().payment(payment).await.data()["status"], "REFUNDED");
+    system.customer().act(order, "cancel").await.expect(200);
+    system.audit().await;
+    assert!(!system.payment_events(payment).await.contains(&"payment_refund_requested".to_owned()));
+    system.finish().await;
+}
+
+/// A complete order whose payout went out, and its payment.
+async fn paid_out(system: &TestSystem) -> (Uuid, Uuid) {
+    let (order, payment) = system.paid_order(scenario_dish(0), 5).await;
+    system.deliver(order).await;
+    system.customer().act(order, "complete").await.expect(200);
+    system.advance(TimeDelta::hours(48));
+    system.order_gets(order, "order_payout_released").await;
+    (order, payment)
+}
+
+async fn the_dispute_of(system: &TestSystem, order: Uuid) -> Uuid {
+    system.order_gets(order, "order_payout_frozen").await;
+    let frozen = system.payload(order, "order_payout_frozen").await;
+    let dispute = crate::harness::id_of(&frozen["dispute_id"]);
+    system.dispute_gets(dispute, "dispute_opened").await;
+    dispute
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chargeback_after_the_payout_becomes_the_cooks_debt() {
+    let system = TestSystem::start().await;
+    let (order, payment) = paid_out(&system).await;
+    let admin = system.admin();
+    admin.record(payment, "chargebacks", "500.01", "CB-0").await.expect_rule("chargeback_exceeds_captured");
+    admin.record(payment, "chargebacks", "500.00", "CB-1").await.expect(202);
+    admin.record(payment, "chargebacks", "500.00", "CB-1").await.expect(202);
+    let dispute = the_dispute_of(&system, order).await;
+    let opened = system.payload(dispute, "dispute_opened").await;
+    assert_eq!((&opened["claim"]["reason_code"], &opened["opened_by"]), (&json!("BANK"), &json!("SYSTEM")));
+    system.customer().in_dispute(dispute, "withdraw", json!({})).await.expect_rule("bank_dispute");
+    let version = system.producer().in_dispute(dispute, "escalate", json!({})).await.expect(200).version();
+    let decision = json!({ "outcome": "REFUND_FULL", "fault": "PRODUCER" });
+    admin.decide(dispute, "resolve", &decision, version).await.expect(200);
+    system.order_gets(order, "order_payout_unfrozen").await;
+    system.audit().await;
+    let refund = system.payload(order, "order_refund_authorized").await;
+    assert_eq!((&refund["source"], &refund["fault"]), (&json!("DISPUTE"), &json!("PRODUCER")));
+    assert!(!system.payment_events(payment).await.contains(&"payment_refund_requested".to_owned()), "the bank paid it");
+    assert_eq!(
+        system.payment_events(payment).await.iter().filter(|it| *it == "payment_chargeback_recorded").count(),
+        1
+    );
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chargeback_before_the_payout_holds_it_and_money_does_not_go_back_twice() {
+    let system = TestSystem::start().await;
+    let (order, payment) = system.paid_order(scenario_dish(0), 5).await;
+    system.deliver(order).await;
+    system.customer().act(order, "complete").await.expect(200);
+    system.admin().record(payment, "chargebacks", "200.00", "CB-1").await.expect(202);
+    let dispute = the_dispute_of(&system, order).await;
+    system.advance(TimeDelta::hours(49));
+    // A chargeback is small and the cook is silent; that grants nothing.
+    system.dispute_gets(dispute, "dispute_escalated").await;
+    system.come_to_rest(&Default::default()).await;
+    assert!(!system.order_events(order).await.contains(&"order_payout_released".to_owned()));
+    let lost = json!({ "outcome": "REJECTED", "fault": "PLATFORM" });
+    system.admin().decide(dispute, "resolve", &lost, 2).await.expect(200);
+    system.order_gets(order, "order_payout_released").await;
+    system.finish().await;
+}
+
+async fn decide(admin: &Client, payment: Uuid, decision: &str) {
+    let path = format!("/api/v1/payments/{payment}/integrity-resolution");
+    let key = Uuid::now_v7().to_string();
+    admin.post_once(&path, &json!({ "decision": decision }), &key).await.expect(202);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_administrators_send_back_money_that_does_not_fit() {
+    for decision in ["REFUND_ALL", "ACCEPT_AS_PROVIDER"] {
+        let system = TestSystem::start().await;
+        let customer = system.customer();
+        let order = customer.place(scenario_dish(11), 1).await;
+        let payment = customer.pay(order).await;
+        customer.complete_at_bank(payment).await;
+        system.payment_gets(payment, "payment_integrity_violated").await;
+        let (admin, other) = (system.admin(), system.another_admin());
+        decide(&admin, payment, decision).await;
+        decide(&admin, payment, decision).await;
+        assert!(!system.payment_events(payment).await.contains(&"payment_integrity_resolved".to_owned()));
+        decide(&other, payment, decision).await;
+        system.payment_gets(payment, "payment_integrity_resolved").await;
+        // The order asked for another amount, so either way it does not take the money.
+        system.payment_gets(payment, "payment_refund_succeeded").await;
+        assert!(!system.order_events(order).await.contains(&"order_paid".to_owned()));
+        system.advance(TimeDelta::minutes(31));
+        system.order_reaches(order, OrderStatus::Cancelled).await;
+        system.finish().await;
+    }
+}
