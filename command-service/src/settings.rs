@@ -2,11 +2,14 @@
 
 use chrono::TimeDelta;
 use clap::Parser;
+use http::HeaderName;
 use shared::{
-    domain::{Money, dispute::DisputePolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider},
+    domain::{
+        Money, dispute::DisputePolicy, gift::GiftPolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider,
+    },
     runtime::{
         SettingsError, SharedSettings,
-        settings::{Environment, Settings},
+        settings::{Environment, Key32, Settings},
     },
 };
 
@@ -113,6 +116,19 @@ pub struct WriteSideSettings {
     )]
     pub auto_complete_hours: u32,
 
+    /// Pepper of gift codes: 32 bytes in hex or base64. Changing it makes every code that is out worthless.
+    #[arg(long, env = "HOMEFOOD_GIFT_PEPPER", value_name = "HOMEFOOD_GIFT_PEPPER", hide_env_values = true)]
+    pub gift_pepper: Option<Key32>,
+
+    /// Key that encrypts gift codes until they are used: 32 bytes in hex or base64.
+    #[arg(long, env = "HOMEFOOD_GIFT_VAULT_KEY", value_name = "HOMEFOOD_GIFT_VAULT_KEY", hide_env_values = true)]
+    pub gift_vault_key: Option<Key32>,
+
+    /// The header in which a trusted proxy says who calls (`x-real-ip`; of a list, the last). Unset, the caller is whoever
+    /// opened the connection; behind a proxy that would be the same address for everybody.
+    #[arg(long, env = "HOMEFOOD_CLIENT_IP_HEADER", value_name = "HOMEFOOD_CLIENT_IP_HEADER")]
+    pub client_ip_header: Option<HeaderName>,
+
     /// Hours from completion to the release of the cook's share.
     #[arg(long, env = "HOMEFOOD_PAYOUT_DELAY_HOURS", value_name = "HOMEFOOD_PAYOUT_DELAY_HOURS", default_value_t = 48)]
     pub payout_delay_hours: u32,
@@ -217,6 +233,13 @@ impl DisputeSettings {
 impl Settings for CommandSettings {
     fn check(&self) -> Result<(), SettingsError> {
         self.shared.check()?;
+        let secrets = (&self.write_side.gift_pepper, &self.write_side.gift_vault_key);
+        if self.shared.environment == Environment::Production && !matches!(secrets, (Some(_), Some(_))) {
+            return Err(SettingsError::missing(
+                "HOMEFOOD_GIFT_PEPPER and HOMEFOOD_GIFT_VAULT_KEY",
+                "they have defaults in development only",
+            ));
+        }
         let is_development = self.shared.environment == Environment::Development;
         let tbank = self.write_side.tbank.options(&self.shared.public_url, is_development)?;
         if tbank.is_none() && !is_development {
@@ -234,6 +257,16 @@ impl WriteSideSettings {
     /// The limits of the append queue.
     pub fn append_queue(&self) -> AppendQueueOptions {
         AppendQueueOptions { waiting_max: self.append_queue as usize, ..AppendQueueOptions::default() }
+    }
+
+    /// The pepper of gift codes; in development a well-known one.
+    pub fn gift_pepper(&self) -> Key32 {
+        self.gift_pepper.clone().unwrap_or_else(|| Key32::well_known("gift pepper"))
+    }
+
+    /// The key that encrypts gift codes; in development a well-known one.
+    pub fn gift_vault_key(&self) -> Key32 {
+        self.gift_vault_key.clone().unwrap_or_else(|| Key32::well_known("gift vault key"))
     }
 
     /// The durations and limits of the business.
@@ -255,6 +288,7 @@ impl WriteSideSettings {
             order,
             dispute: self.disputes.policy(),
             payment: PaymentPolicy::default(),
+            gift: GiftPolicy { payment_window: order.payment_window, ..GiftPolicy::default() },
             default_provider: enabled_providers.first().copied().unwrap_or(Provider::DevFake),
             enabled_providers,
             payment_grace: TimeDelta::minutes(self.payment_grace_minutes.into()),

@@ -18,6 +18,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "catalogue", include_str!("../../../migrations/0011_catalogue.sql")),
     (20, "dev fake", include_str!("../../../migrations/0020_dev_fake.sql")),
     (30, "roles", include_str!("../../../migrations/0030_roles.sql")),
+    (40, "gifts", include_str!("../../../migrations/0040_gifts.sql")),
     (50, "disputes", include_str!("../../../migrations/0050_disputes.sql")),
     (51, "catalogue edits", include_str!("../../../migrations/0051_catalogue_edits.sql")),
     (60, "provider inbox", include_str!("../../../migrations/0060_provider_inbox.sql")),

@@ -18,7 +18,7 @@ use shared::{
 };
 use uuid::Uuid;
 
-use super::{EntryKind, Feed, Recipient};
+use super::{EntryKind, Feed, FeedKey, Recipient};
 use crate::{
     engine::{Fold, Projection},
     projections::samples::{self, DomainSample, Log},
@@ -58,8 +58,8 @@ impl Life {
     #[track_caller]
     fn told(&mut self, event: &RecordedEvent) -> Vec<String> {
         self.fold.take(event).unwrap();
-        let mut row = self.fold.row(&OrderId(ORDER)).unwrap().clone();
-        let told = row.entries.iter().map(|entry| {
+        let mut row = self.fold.row(&FeedKey::Order(OrderId(ORDER))).unwrap().clone();
+        let told = row.entries().iter().map(|entry| {
             assert_eq!((entry.position, entry.occurred_at), (event.position, event.occurred_at));
             let whom = match entry.recipient {
                 Recipient::User(id) if id == ANNA => "anna",
@@ -82,7 +82,7 @@ impl Life {
         let told = told.collect();
         // As the engine does between batches.
         Feed::settle(&mut row);
-        self.fold = Fold::new([(OrderId(ORDER), Some(row))].into());
+        self.fold = Fold::new([(FeedKey::Order(OrderId(ORDER)), Some(row))].into());
         told
     }
 }
@@ -140,7 +140,7 @@ fn a_stored_row_carries_no_entries() {
     let mut life = Life::new();
     let event = life.log.push(ORDER, samples::paid(ORDER));
     life.fold.take(&event).unwrap();
-    let document = serde_json::to_value(life.fold.row(&OrderId(ORDER)).unwrap()).unwrap();
+    let document = serde_json::to_value(life.fold.row(&FeedKey::Order(OrderId(ORDER))).unwrap()).unwrap();
     assert!(document.get("entries").is_none());
 }
 
