@@ -2,8 +2,11 @@
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
+mod audit;
 mod bench;
 mod dev;
+mod exit;
+mod export;
 mod migrate;
 mod openapi;
 mod operate;
@@ -30,6 +33,8 @@ enum Verb {
     Dev(dev::DevArgs),
     /// Measure what the system reaches on this machine, beside what others reach on the same servers.
     Bench(bench::BenchArgs),
+    /// Judge the whole log by the invariants of the business.
+    Audit(audit::AuditArgs),
     /// Bring the database to the newest migration.
     Migrate(migrate::MigrateArgs),
     /// Make a token for development.
@@ -44,6 +49,8 @@ enum Verb {
     Projection(operate::ProjectionArgs),
     /// Dead letters: look, try, redrive, discard.
     Dlq(operate::DlqArgs),
+    /// Write the event log to a file.
+    Export(export::ExportArgs),
 }
 
 /// What the command ends with: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict, 5 unavailable, 6 partly failed.
@@ -60,6 +67,7 @@ fn main() -> ExitCode {
         match cli.verb {
             Verb::Dev(args) => dev::run(args).await,
             Verb::Bench(args) => bench::run(args).await,
+            Verb::Audit(args) => audit::run(args).await,
             Verb::Migrate(args) => migrate::run(args).await,
             Verb::Token(args) => token::run(args).await,
             Verb::Openapi => openapi::run(),
@@ -67,13 +75,14 @@ fn main() -> ExitCode {
             Verb::Trace(args) => operate::trace(args).await,
             Verb::Projection(args) => operate::projection(args).await,
             Verb::Dlq(args) => operate::dlq(args).await,
+            Verb::Export(args) => export::run(args).await,
         }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("homefood: {error:#}");
-            error.downcast_ref::<operate::Exit>().map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.code))
+            error.downcast_ref::<exit::Exit>().map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.code))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The language both services speak.
 
+pub mod analyst;
 pub mod domain;
 pub mod follow;
 pub mod log;

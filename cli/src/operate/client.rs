@@ -1,11 +1,13 @@
 //! The service as an operator's terminal sees it: who asks, where, and what a refusal ends the command with.
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
+
+use crate::exit::{self, Exit};
 
 /// Where to ask, as whom, and how to show it.
 #[derive(Debug, Clone, Args)]
@@ -24,29 +26,6 @@ pub struct Remote {
     pub json: bool,
 }
 
-/// A command that did not end as it should, and the code it ends with.
-#[derive(Debug)]
-pub struct Exit {
-    /// 1 error, 2 usage, 3 not found, 4 conflict, 5 unavailable, 6 partly failed.
-    pub code: u8,
-    message: String,
-}
-
-impl Exit {
-    /// Ends with this code.
-    pub fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
-    }
-}
-
-impl fmt::Display for Exit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Exit {}
-
 /// Asks one service as one administrator.
 pub struct Client {
     http: reqwest::Client,
@@ -63,7 +42,7 @@ impl Remote {
         let from_session = |pointer: &str| session.as_ref()?.pointer(pointer)?.as_str().map(str::to_owned);
         let url = self.url.clone().or_else(|| from_session("/url"));
         let token = self.token.clone().or_else(|| from_session("/tokens/admin"));
-        let missing = |what: &str| Exit::new(2, format!("say --{what}, or run `cargo dev`"));
+        let missing = |what: &str| Exit::new(exit::USAGE, format!("say --{what}, or run `cargo dev`"));
         Ok(Client {
             http: reqwest::Client::new(),
             url: url.ok_or_else(|| missing("url"))?.trim_end_matches('/').to_owned(),
@@ -118,9 +97,10 @@ impl Client {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value> {
         let sent = request.bearer_auth(&self.token).send().await;
-        let answer = sent.map_err(|error| Exit::new(5, format!("{} does not answer: {error}", self.url)))?;
+        let answer =
+            sent.map_err(|error| Exit::new(exit::UNAVAILABLE, format!("{} does not answer: {error}", self.url)))?;
         let status = answer.status().as_u16();
-        let body = answer.bytes().await.map_err(|error| Exit::new(5, error.to_string()))?;
+        let body = answer.bytes().await.map_err(|error| Exit::new(exit::UNAVAILABLE, error.to_string()))?;
         let body: Value = serde_json::from_slice(&body).with_context(|| format!("{status} without JSON"))?;
         if status < 300 {
             return Ok(body);

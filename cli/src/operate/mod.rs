@@ -7,7 +7,6 @@ mod projection;
 mod show;
 mod stream;
 
-pub use client::Exit;
 pub use dlq::DlqArgs;
 pub use projection::ProjectionArgs;
 pub use stream::{StreamArgs, TraceArgs};

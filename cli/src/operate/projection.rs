@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    client::{Client, Exit, Remote},
+    client::{Client, Remote},
     follow::follow,
     show,
 };
+use crate::exit::Exit;
 
 #[derive(Debug, Args)]
 pub struct ProjectionArgs {

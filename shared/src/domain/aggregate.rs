@@ -34,6 +34,26 @@ impl AggregateType {
         }
     }
 
+    /// Every type of event that happens to it, with the version and the schema of today's payload.
+    pub fn event_schemas(self) -> Vec<(&'static str, u16, schemars::Schema)> {
+        match self {
+            Self::Order => OrderEvent::schemas(),
+            Self::Payment => PaymentEvent::schemas(),
+            Self::Gift => GiftEvent::schemas(),
+            Self::Dispute => DisputeEvent::schemas(),
+        }
+    }
+
+    /// Every type of event that happens to it, and what it says happened.
+    pub fn event_meanings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Order => OrderEvent::MEANINGS,
+            Self::Payment => PaymentEvent::MEANINGS,
+            Self::Gift => GiftEvent::MEANINGS,
+            Self::Dispute => DisputeEvent::MEANINGS,
+        }
+    }
+
     /// The aggregate type of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|aggregate_type| aggregate_type.as_str() == name)

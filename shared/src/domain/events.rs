@@ -20,17 +20,20 @@ pub enum DecodeError {
 /// stable type and the schema version that is written today. The JSON form carries the name as `type`, so that a
 /// plain cqrs-es program can read it.
 macro_rules! aggregate_events {
-    ($(#[$doc:meta])* $enum:ident { $($(#[$variant_doc:meta])* $variant:ident => $name:literal v $version:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $enum:ident { $($(#[doc = $variant_doc:literal])* $variant:ident => $name:literal v $version:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize, ::schemars::JsonSchema)]
         #[serde(tag = "type")]
         pub enum $enum {
-            $($(#[$variant_doc])* #[serde(rename = $name)] $variant($variant),)+
+            $($(#[doc = $variant_doc])* #[serde(rename = $name)] $variant($variant),)+
         }
 
         impl $enum {
             /// Every type of event with the schema version that is written today.
             pub const TYPES: &'static [(&'static str, u16)] = &[$(($name, $version)),+];
+
+            /// What each type of event says happened.
+            pub const MEANINGS: &'static [(&'static str, &'static str)] = &[$(($name, concat!($($variant_doc),*))),+];
 
             /// The stable name of the event's type.
             pub fn type_name(&self) -> &'static str {

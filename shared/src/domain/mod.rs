@@ -6,10 +6,15 @@ pub mod dispute;
 pub mod events;
 pub mod gift;
 pub mod ids;
+pub mod invariants;
+pub mod ledger;
 pub mod money;
 pub mod order;
 pub mod payment;
 pub mod rejection;
+
+#[cfg(test)]
+pub(crate) mod chronicle;
 
 pub use actor::Actor;
 pub use aggregate::{AggregateType, DomainEvent, EventSourced, Intent};

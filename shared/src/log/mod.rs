@@ -1,9 +1,11 @@
 //! The event log as both sides see it: recorded events, old versions, reading by position and by stream.
 
+mod audit;
 mod reader;
 mod recorded;
 mod upcasters;
 
+pub use audit::audit;
 pub use reader::{LogError, LogReader, StreamRange};
 pub use recorded::{Metadata, RecordedEvent, StoredEvent, slice_of};
 pub use upcasters::{upcast, upcasters};

@@ -26,6 +26,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (71, "redrive", include_str!("../../../migrations/0071_redrive.sql")),
     (72, "generations", include_str!("../../../migrations/0072_generations.sql")),
     (80, "order facts", include_str!("../../../migrations/0080_order_facts.sql")),
+    (81, "analyst facts", include_str!("../../../migrations/0081_analyst_facts.sql")),
 ];
 
 /// How long a caller waits for a free connection.
@@ -65,9 +66,11 @@ pub async fn connect_pool(url: &Secret, options: PoolOptions) -> Result<PgPool, 
         .await
 }
 
-/// Brings the database to the newest migration; services that start together wait for one another.
+/// Brings the database to the newest migration and the analysts' views to the newest events; services that start together wait for one another.
 pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
-    migrator().await?.run(db).await
+    migrator().await?.run(db).await?;
+    crate::analyst::install(db).await?;
+    Ok(())
 }
 
 /// The migrations this program was built with.

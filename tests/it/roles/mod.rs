@@ -1,5 +1,6 @@
 //! Each service can do its work under its own database role, and nothing else.
 
+mod analyst;
 mod services;
 
 use dev_servers::TestServers;

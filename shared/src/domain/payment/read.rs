@@ -167,7 +167,10 @@ impl Payment {
         let waiting = self.queued_refunds().next().map(|refund| next(refund, 1));
         waiting.or_else(|| {
             payment.refunds.iter().find_map(|refund| match refund.state {
-                RefundState::Failed { epoch, retry_at: Some(retry_at) } if retry_at <= now => {
+                // What has taken its place meanwhile (another refund, a chargeback) leaves nothing to send.
+                RefundState::Failed { epoch, retry_at: Some(retry_at) }
+                    if retry_at <= now && payment.has_room_for(refund.amount) =>
+                {
                     Some(next(refund, epoch.saturating_add(1)))
                 }
                 RefundState::Failed { .. }
@@ -229,6 +232,12 @@ impl Initiated {
     pub(super) fn refunded_minor(&self) -> i64 {
         let by_us = self.sum_minor(|state| state == RefundState::Succeeded);
         by_us.saturating_add(self.bank_minor(BankActKind::Refund))
+    }
+
+    /// Whether so much more may go back.
+    pub(super) fn has_room_for(&self, amount: Money) -> bool {
+        let captured = self.captured().map_or(0, Money::minor);
+        self.refunds_claimed_minor().saturating_add(amount.minor()) <= captured
     }
 
     /// What went back or may yet go back, and what the customer's bank took back: no more than came can go.

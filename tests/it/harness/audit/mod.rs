@@ -2,6 +2,7 @@
 
 mod bank;
 mod disputes;
+mod invariants;
 mod log;
 mod mirror;
 mod money;
@@ -37,6 +38,7 @@ impl TestSystem {
         self.come_to_rest(leftovers).await;
         let events = self.events().await;
         log::check(&events, self.head().await);
+        invariants::check(&events, self.setup.clock.now(), leftovers);
         money::check(&events, leftovers);
         disputes::check(&events);
         if !leftovers.letters {

@@ -6,10 +6,11 @@ use std::{
 };
 
 use projection_service::{
-    engine::Projection,
+    engine::{Projection, ReadModel},
     projections::{
         disputes::{DisputeRow, Disputes},
         feed::{Feed, Recipient},
+        order_facts::{OrderBucket, OrderFacts, OrderMeasures, Rollups},
         orders::{OrderRow, Orders},
         payments::{PaymentRow, Payments},
     },
@@ -26,6 +27,7 @@ pub async fn check(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     check_payments(db, events).await;
     check_disputes(db, events).await;
     check_feed(db, events).await;
+    check_order_facts(db, events).await;
 }
 
 fn fold<P: Projection>(events: &[Arc<RecordedEvent>], mut seen: impl FnMut(&mut P::Row)) -> BTreeMap<P::Key, P::Row> {
@@ -120,4 +122,44 @@ async fn check_feed(db: &PgPool, events: &[Arc<RecordedEvent>]) {
         entries.sort();
     }
     assert_eq!(told, expected, "what users were told");
+}
+
+/// The facts are the fold's, and the roll-ups add up to the facts.
+async fn check_order_facts(db: &PgPool, events: &[Arc<RecordedEvent>]) {
+    let facts = fold::<OrderFacts>(events, |_| {});
+    let keys: Vec<_> = facts.keys().copied().collect();
+    let stored = OrderFacts::load(db, &keys).await.unwrap();
+    assert_eq!(stored.into_iter().collect::<BTreeMap<_, _>>(), facts, "facts");
+    let mut rollups = Rollups::default();
+    facts.values().for_each(|fact| rollups.add(fact));
+    let mut orders: Vec<_> = rollups.orders.iter().map(|(key, sum)| order_sums(key, sum)).collect();
+    orders.sort();
+    let stored: Vec<(String, String, String, Uuid, Vec<i64>)> = sqlx::query_as(
+        "SELECT basis, width, to_char(bucket AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS+00'), producer_id, ARRAY[orders, completed, cancelled, revenue_minor, refunded_minor,
+                ratings, rating_points, deliveries, delivery_micros]
+         FROM order_rollups ORDER BY 1, 2, 3, 4",
+    )
+    .fetch_all(db)
+    .await
+    .unwrap();
+    assert_eq!(stored, orders, "sums of orders");
+    let dishes: i64 = rollups.dishes.values().map(|sum| sum.orders + sum.portions + sum.revenue_minor).sum();
+    let sum = "SELECT coalesce(sum(orders + portions + revenue_minor), 0)::bigint FROM dish_rollups";
+    assert_eq!(sqlx::query_scalar::<_, i64>(sum).fetch_one(db).await.unwrap(), dishes, "sums of dishes");
+}
+
+fn order_sums(key: &OrderBucket, sum: &OrderMeasures) -> (String, String, String, Uuid, Vec<i64>) {
+    let sums = vec![
+        sum.orders,
+        sum.completed,
+        sum.cancelled,
+        sum.revenue_minor,
+        sum.refunded_minor,
+        sum.ratings,
+        sum.rating_points,
+        sum.deliveries,
+        sum.delivery_micros,
+    ];
+    let bucket = key.bucket.format("%Y-%m-%d %H:%M:%S+00").to_string();
+    (key.basis.as_str().to_owned(), key.width.as_str().to_owned(), bucket, key.producer_id.0, sums)
 }

@@ -28,9 +28,7 @@ impl Initiated {
     }
 
     fn check_room_for(&self, amount: Money) -> Result<(), PaymentError> {
-        let captured = self.captured().map_or(0, Money::minor);
-        let claimed = self.refunds_claimed_minor().saturating_add(amount.minor());
-        if claimed <= captured { Ok(()) } else { Err(PaymentError::RefundExceedsCaptured) }
+        if self.has_room_for(amount) { Ok(()) } else { Err(PaymentError::RefundExceedsCaptured) }
     }
 
     pub(super) fn refund_result(&self, refund_id: RefundId, epoch: u32, outcome: &RefundOutcome) -> Decision {

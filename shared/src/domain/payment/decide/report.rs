@@ -29,10 +29,15 @@ impl Initiated {
         })
     }
 
-    /// An Init whose answer was lost left a page that nobody saw; once another is open, its end says nothing about us.
+    /// An Init whose answer was lost left a page that nobody saw; once another is open, its end says nothing about us. Of
+    /// that other one we may know from its money before we know of the page.
     fn is_about_an_orphan(&self, report: &ProviderReport) -> bool {
-        let Some(session) = &self.session else { return false };
-        let Some((_, init_try)) = PaymentId::parse_provider_order_ref(&report.order_ref) else { return false };
+        let Some((payment_id, init_try)) = PaymentId::parse_provider_order_ref(&report.order_ref) else { return false };
+        let is_other_page = match (&self.session, &self.provider_payment_id) {
+            (Some(session), _) => init_try < session.init_try,
+            (None, Some(known)) => payment_id == self.terms.payment_id && *known != report.provider_payment_id,
+            (None, None) => false,
+        };
         let no_money = match report.status {
             ProviderStatus::Authorized
             | ProviderStatus::Confirming
@@ -49,7 +54,7 @@ impl Initiated {
             | ProviderStatus::Declined
             | ProviderStatus::Voided => true,
         };
-        init_try < session.init_try && no_money
+        is_other_page && no_money
     }
 
     /// After a person looked at a contradiction, what names another payment is passed over.
@@ -115,7 +120,11 @@ impl Initiated {
         let ends = match self.stage {
             // Without a page of ours this is the end of an orphaned one, unless we asked for the end.
             Stage::Initiated => self.operation == Some(Operation::Abort),
-            Stage::AwaitingCustomer | Stage::Processing | Stage::Authorized { .. } => true,
+            Stage::AwaitingCustomer | Stage::Processing => true,
+            // Held money is let go, and nothing else: a no that came before it is old news, unless we asked for the end.
+            Stage::Authorized { .. } => {
+                report.status == ProviderStatus::Voided || self.operation == Some(Operation::Abort)
+            }
             Stage::Succeeded { .. } | Stage::Failed { .. } => false,
         };
         if ends { vec![failed(reason, report).into()] } else { vec![] }

@@ -147,3 +147,14 @@ fn what_is_over_or_was_never_called_off_is_not_postponed() {
     let live = history(PaymentStatus::AwaitingCustomer);
     assert_eq!(not_yet(&live, minute(40)), Err(PaymentError::InvalidTransition));
 }
+
+#[test]
+fn a_refund_that_failed_is_not_sent_again_once_the_bank_took_the_money_back() {
+    let mut history = history(PaymentStatus::Succeeded);
+    happens(&mut history, refunds::requesting(1, 20_000));
+    let failed = RefundOutcome::Failed { code: None, retry_at: Some(minute(0)) };
+    happens(&mut history, refunds::result(1, 1, failed));
+    assert!(replay(&history).next_refund(minute(5)).is_some());
+    happens(&mut history, charged_back(1, "r1"));
+    assert_eq!(replay(&history).next_refund(minute(5)), None);
+}

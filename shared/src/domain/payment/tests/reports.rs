@@ -138,6 +138,30 @@ fn the_end_of_an_orphaned_page_says_nothing_about_the_page_in_use() {
 }
 
 #[test]
+fn the_end_of_an_orphaned_page_says_nothing_when_the_news_of_money_was_faster_than_the_page() {
+    let mut ours = report(ProviderStatus::Confirmed);
+    (ours.provider_payment_id, ours.order_ref) = ("second".into(), PAYMENT.provider_order_ref(2));
+    let mut given = vec![initiated()];
+    happens(&mut given, telling(ours));
+    for word in [ProviderStatus::Cancelled, ProviderStatus::New, ProviderStatus::Expired] {
+        assert_eq!(names(&given, hearing(word)), Ok(vec![]));
+    }
+    // Money on it is another matter.
+    assert_eq!(names(&given, hearing(ProviderStatus::Confirmed)), Ok(vec!["payment_integrity_violated"]));
+}
+
+#[test]
+fn a_no_from_before_the_hold_does_not_end_it() {
+    let held = history(PaymentStatus::Authorized);
+    for word in
+        [ProviderStatus::Declined, ProviderStatus::AuthFailed, ProviderStatus::Expired, ProviderStatus::Cancelled]
+    {
+        assert_eq!(names(&held, hearing(word)), Ok(vec![]));
+    }
+    assert_eq!(names(&held, hearing(ProviderStatus::Voided)), Ok(vec!["payment_failed"]));
+}
+
+#[test]
 fn a_report_settles_the_refund_in_flight_if_it_fits() {
     let flying = |kopecks| {
         let submitted = PaymentRefundSubmitted { refund_id: refund_id(1), epoch: 1 };

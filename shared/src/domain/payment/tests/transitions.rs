@@ -31,10 +31,10 @@ fn every_report_from_every_status_does_what_the_table_says() {
         (Refunding, [NO; 8]),
         (PartiallyRefunded, [S, S, S, S, NO, NO, NO, S]),
         (Refunded, [gone, gone, gone, gone, EXT, EXT, NO, gone]),
-        (Cancelled, [NO, F, F, F, NO, NO, NO, NO]),
-        (Expired, [NO, F, F, F, NO, NO, NO, NO]),
-        (AuthFailed, [NO, F, F, F, NO, NO, NO, NO]),
-        (Declined, [NO, F, F, F, NO, NO, NO, NO]),
+        (Cancelled, [NO, F, F, NO, NO, NO, NO, NO]),
+        (Expired, [NO, F, F, NO, NO, NO, NO, NO]),
+        (AuthFailed, [NO, F, F, NO, NO, NO, NO, NO]),
+        (Declined, [NO, F, F, NO, NO, NO, NO, NO]),
         (Voided, [NO, F, F, F, NO, NO, NO, NO]),
     ];
     assert_eq!(table.map(|(reported, _)| reported), ProviderStatus::ALL);

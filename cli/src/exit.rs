@@ -1,0 +1,33 @@
+//! What the command ends with when it does not end well.
+
+use std::fmt;
+
+/// The request makes no sense.
+pub const USAGE: u8 = 2;
+/// A server does not answer.
+pub const UNAVAILABLE: u8 = 5;
+/// It was done, and some of it is not as it should be.
+pub const PARTLY_FAILED: u8 = 6;
+
+/// An end that a script can tell from others.
+#[derive(Debug)]
+pub struct Exit {
+    /// 1 error, 2 usage, 3 not found, 4 conflict, 5 unavailable, 6 partly failed.
+    pub code: u8,
+    message: String,
+}
+
+impl Exit {
+    /// Ends with this code.
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Exit {}
