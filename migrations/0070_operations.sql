@@ -50,5 +50,5 @@ CREATE TABLE operator_acts (
 -- The acts about one thing.
 CREATE INDEX operator_acts_subject_idx ON operator_acts (subject, id);
 
-GRANT SELECT, INSERT, UPDATE ON operations TO homefood_projection;
+GRANT SELECT, INSERT, UPDATE, DELETE ON operations TO homefood_projection;
 GRANT SELECT, INSERT ON operator_acts TO homefood_projection;

@@ -10,7 +10,7 @@ CREATE INDEX dead_letters_position_idx ON dead_letters (position, queue_name);
 
 -- What a redrive took on when it began: later letters are not its business, and none is asked for twice.
 CREATE TABLE operation_letters (
-    operation_id uuid   NOT NULL REFERENCES operations (id),
+    operation_id uuid   NOT NULL REFERENCES operations (id) ON DELETE CASCADE,
     ordinal      bigint NOT NULL,
     letter_id    uuid   NOT NULL,
     -- The letter's retries when it was asked for; the count rises with the next failure.

@@ -6,6 +6,8 @@ use std::fmt;
 pub const USAGE: u8 = 2;
 /// A server does not answer.
 pub const UNAVAILABLE: u8 = 5;
+/// It was done, and some of it is not as it should be.
+pub const PARTLY_FAILED: u8 = 6;
 
 /// An end that a script can tell from others.
 #[derive(Debug)]

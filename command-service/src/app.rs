@@ -5,7 +5,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 use async_nats::Client;
 use parking_lot::Mutex as SyncMutex;
 use shared::{
-    domain::{EventSourced, dispute::Dispute, order::Order, payment::Payment},
+    domain::{EventSourced, dispute::Dispute, gift::Gift, order::Order, payment::Payment},
     follow::LogFeed,
     log::LogReader,
     runtime::{
@@ -26,12 +26,14 @@ use crate::{
     catalogue::Catalogue,
     command_handler::CommandHandler,
     event_log::{AppendQueue, Snapshots, sweep_receipts},
+    gift_vault::GiftVault,
+    guesses::Guesses,
     http::{AppParts, AppState, SessionWatch, router},
     leader::{Candidate, Office},
     listener,
     observers::{dead_letters, process_commands, relay_health},
     payment_providers::{PaymentProviders, ProviderParts},
-    process_managers::{Executor, Runner},
+    process_managers::{Executor, GiftDesk, Runner},
     relay::{Relay, RelayOptions},
     settings::WriteSideSettings,
     timers::Scheduler,
@@ -98,6 +100,9 @@ impl CommandService {
         let orders: CommandHandler<Order> = handler(platform, &log, settings);
         let disputes: CommandHandler<Dispute> = handler(platform, &log, settings);
         let payments: CommandHandler<Payment> = handler(platform, &log, settings);
+        let gifts: CommandHandler<Gift> = handler(platform, &log, settings);
+        let vault = GiftVault::new(log.db.clone(), settings.gift_pepper(), &settings.gift_vault_key());
+        let catalogue = Catalogue::new(log.db.clone());
         let policies = Arc::new(settings.policies(platform.settings.is_development()));
         let PaymentProviders { desk, dev_fake, tbank, registry } = PaymentProviders::start(ProviderParts {
             platform,
@@ -110,6 +115,7 @@ impl CommandService {
         let executor = Executor {
             orders: orders.clone(),
             payments: payments.clone(),
+            gifts: GiftDesk { gifts: gifts.clone(), vault: vault.clone(), catalogue: catalogue.clone() },
             disputes: disputes.clone(),
             effects: Arc::new(desk.clone()),
             queue: log.queue.clone(),
@@ -129,7 +135,6 @@ impl CommandService {
             let (watch, feed) = (watch.clone(), feed.clone());
             async move { Ok(watch.run(feed, shutdown).await?) }
         });
-        let catalogue = Catalogue::new(log.db.clone());
         listener::start(platform, &log.db, &log.feed, catalogue.clone());
         let is_development = platform.settings.is_development();
         let mut return_urls = settings.return_urls.clone();
@@ -140,6 +145,10 @@ impl CommandService {
             authenticator: platform.authenticator.clone(),
             orders,
             payments,
+            gifts,
+            vault,
+            guesses: Guesses::new(log.db.clone(), platform.clock.clone(), settings.gift_pepper()),
+            client_ip_header: settings.client_ip_header.clone(),
             disputes,
             queue: log.queue.clone(),
             catalogue,

@@ -5,6 +5,8 @@ pub mod cases;
 pub mod catalogue;
 pub mod command_handler;
 pub mod event_log;
+pub mod gift_vault;
+pub mod guesses;
 pub mod http;
 pub mod inbox;
 pub mod leader;

@@ -78,6 +78,12 @@ impl PaymentDesk {
         self.provider(provider)?.breaker(OperationGroup::Init).retry_after()
     }
 
+    /// Who is to move the money of a new attempt: whom the customer chose, else the first of those `enabled` that takes
+    /// calls. The imitation steps in for nobody, and where nobody takes calls the first one says so.
+    pub fn choose(&self, wanted: Option<Provider>, enabled: &[Provider]) -> Option<Provider> {
+        wanted.or_else(|| fallback(enabled, |provider| self.closed_for(provider).is_some()))
+    }
+
     /// Asks the provider where a payment stands; `None` if it has nothing to tell that matters.
     pub async fn ask(&self, payment: &Payment, operation_id: Uuid) -> Result<Option<PaymentCommand>, CallError> {
         let (Some(terms), Some(id)) = (payment.terms(), payment.provider_payment_id()) else { return Ok(None) };
@@ -281,6 +287,13 @@ impl PaymentDesk {
             | RefundOutcome::Unknown => {}
         }
     }
+}
+
+fn fallback(enabled: &[Provider], is_closed: impl Fn(Provider) -> bool) -> Option<Provider> {
+    let first = *enabled.first()?;
+    let may_step_in = |provider: &&Provider| **provider == first || **provider != Provider::DevFake;
+    let open = enabled.iter().filter(may_step_in).find(|provider| !is_closed(**provider));
+    Some(open.copied().unwrap_or(first))
 }
 
 /// The payment under a reference that is furthest along; side exits rank below everything.

@@ -2,11 +2,14 @@
 
 use chrono::TimeDelta;
 use clap::Parser;
+use http::HeaderName;
 use shared::{
-    domain::{Money, dispute::DisputePolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider},
+    domain::{
+        Money, dispute::DisputePolicy, gift::GiftPolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider,
+    },
     runtime::{
         SettingsError, SharedSettings,
-        settings::{Environment, Settings},
+        settings::{Environment, Key32, Settings},
     },
 };
 
@@ -113,6 +116,19 @@ pub struct WriteSideSettings {
     )]
     pub auto_complete_hours: u32,
 
+    /// Pepper of gift codes: 32 bytes in hex or base64. Changing it makes every code that is out worthless.
+    #[arg(long, env = "HOMEFOOD_GIFT_PEPPER", value_name = "HOMEFOOD_GIFT_PEPPER", hide_env_values = true)]
+    pub gift_pepper: Option<Key32>,
+
+    /// Key that encrypts gift codes until they are used: 32 bytes in hex or base64.
+    #[arg(long, env = "HOMEFOOD_GIFT_VAULT_KEY", value_name = "HOMEFOOD_GIFT_VAULT_KEY", hide_env_values = true)]
+    pub gift_vault_key: Option<Key32>,
+
+    /// The header in which a trusted proxy says who calls (`x-real-ip`; of a list, the last). Unset, the caller is whoever
+    /// opened the connection; behind a proxy that would be the same address for everybody.
+    #[arg(long, env = "HOMEFOOD_CLIENT_IP_HEADER", value_name = "HOMEFOOD_CLIENT_IP_HEADER")]
+    pub client_ip_header: Option<HeaderName>,
+
     /// Hours from completion to the release of the cook's share.
     #[arg(long, env = "HOMEFOOD_PAYOUT_DELAY_HOURS", value_name = "HOMEFOOD_PAYOUT_DELAY_HOURS", default_value_t = 48)]
     pub payout_delay_hours: u32,
@@ -217,6 +233,13 @@ impl DisputeSettings {
 impl Settings for CommandSettings {
     fn check(&self) -> Result<(), SettingsError> {
         self.shared.check()?;
+        let secrets = (&self.write_side.gift_pepper, &self.write_side.gift_vault_key);
+        if self.shared.environment == Environment::Production && !matches!(secrets, (Some(_), Some(_))) {
+            return Err(SettingsError::missing(
+                "HOMEFOOD_GIFT_PEPPER and HOMEFOOD_GIFT_VAULT_KEY",
+                "they have defaults in development only",
+            ));
+        }
         let is_development = self.shared.environment == Environment::Development;
         let tbank = self.write_side.tbank.options(&self.shared.public_url, is_development)?;
         if tbank.is_none() && !is_development {
@@ -234,6 +257,16 @@ impl WriteSideSettings {
     /// The limits of the append queue.
     pub fn append_queue(&self) -> AppendQueueOptions {
         AppendQueueOptions { waiting_max: self.append_queue as usize, ..AppendQueueOptions::default() }
+    }
+
+    /// The pepper of gift codes; in development a well-known one.
+    pub fn gift_pepper(&self) -> Key32 {
+        self.gift_pepper.clone().unwrap_or_else(|| Key32::well_known("gift pepper"))
+    }
+
+    /// The key that encrypts gift codes; in development a well-known one.
+    pub fn gift_vault_key(&self) -> Key32 {
+        self.gift_vault_key.clone().unwrap_or_else(|| Key32::well_known("gift vault key"))
     }
 
     /// The durations and limits of the business.
@@ -255,9 +288,58 @@ impl WriteSideSettings {
             order,
             dispute: self.disputes.policy(),
             payment: PaymentPolicy::default(),
+            gift: GiftPolicy { payment_window: order.payment_window, ..GiftPolicy::default() },
             default_provider: enabled_providers.first().copied().unwrap_or(Provider::DevFake),
             enabled_providers,
             payment_grace: TimeDelta::minutes(self.payment_grace_minutes.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use shared::runtime::settings::parse_from;
+
+    use super::*;
+
+    const PRODUCTION: &[&str] = &[
+        "--database-url",
+        "postgres://db/x",
+        "--nats-url",
+        "nats://n",
+        "--environment",
+        "production",
+        "--token-mac-key",
+        "0000000000000000000000000000000000000000000000000000000000000001",
+        "--pii-kek",
+        "0000000000000000000000000000000000000000000000000000000000000002",
+        "--jwt-jwks",
+        "keys.json",
+    ];
+
+    fn parse(more: &[&str]) -> Result<CommandSettings, SettingsError> {
+        let arguments =
+            std::iter::once("command-service").chain(PRODUCTION.iter().copied()).chain(more.iter().copied());
+        parse_from(arguments.map(OsString::from))
+    }
+
+    #[test]
+    fn production_needs_a_bank_that_moves_money() {
+        let refused = parse(&[]).unwrap_err().to_string();
+        assert!(refused.contains("TBANK_TERMINAL_KEY"), "{refused}");
+        let refused = parse(&["--tbank-terminal-key", "T"]).unwrap_err().to_string();
+        assert!(refused.contains("TBANK_PASSWORD"), "{refused}");
+        let plain = ["--tbank-terminal-key", "T", "--tbank-password", "hush", "--tbank-api-url", "http://bank"];
+        let refused = parse(&plain).unwrap_err().to_string();
+        assert!(refused.contains("TBANK_API_URL") && !refused.contains("hush"), "{refused}");
+    }
+
+    #[test]
+    fn in_production_the_imitation_is_no_provider() {
+        let settings = parse(&["--tbank-terminal-key", "T", "--tbank-password", "P"]).unwrap().write_side;
+        assert_eq!(settings.policies(false).enabled_providers, [Provider::Tbank]);
+        assert_eq!(settings.policies(true).enabled_providers, [Provider::Tbank, Provider::DevFake]);
     }
 }

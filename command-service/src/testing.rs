@@ -9,6 +9,7 @@ use shared::{
     domain::{
         Actor, DishId, EventSourced, Intent, Money, OrderId, PaymentId, ProducerId, UserId,
         dispute::Dispute,
+        gift::Gift,
         order::{
             CreateOrder, DeliveryType, Funds, MarkPaid, Order, OrderCommand, OrderPolicy, ProducerSnapshot,
             RequestPayment, RequestedLine,
@@ -66,8 +67,10 @@ impl TestDatabase {
 pub(crate) struct Process {
     pub orders: CommandHandler<Order>,
     pub payments: CommandHandler<Payment>,
+    pub gifts: CommandHandler<Gift>,
     pub disputes: CommandHandler<Dispute>,
     pub queue: AppendQueue,
+    pub db: PgPool,
     pub feed: LogFeed,
     pub conflicts: Counter,
     pub killed: CancellationToken,
@@ -101,8 +104,10 @@ impl Process {
         Self {
             orders: CommandHandler::new(db.clone(), queue.clone(), snapshots.clone(), 1_000, conflicts.clone()),
             payments: CommandHandler::new(db.clone(), queue.clone(), snapshots.clone(), 1_000, conflicts.clone()),
+            gifts: CommandHandler::new(db.clone(), queue.clone(), snapshots.clone(), 1_000, conflicts.clone()),
             disputes: CommandHandler::new(db.clone(), queue.clone(), snapshots, 1_000, conflicts.clone()),
             queue,
+            db: db.clone(),
             feed,
             conflicts,
             killed,

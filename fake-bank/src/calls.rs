@@ -253,7 +253,7 @@ fn news(payment: &Payment, word: &'static str) -> News {
 
 /// The bank writes ids now as text, now as numbers.
 fn about(payment: &Payment, now: DateTime<Utc>) -> Map<String, Value> {
-    let id = if payment.id % 2 == 0 { json!(payment.id) } else { json!(payment.id.to_string()) };
+    let id = if payment.id.is_multiple_of(2) { json!(payment.id) } else { json!(payment.id.to_string()) };
     let fields = [
         ("Status", json!(payment.word(now))),
         ("PaymentId", id),

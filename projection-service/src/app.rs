@@ -27,8 +27,8 @@ use crate::{
     live::{Announcer, Live},
     operations::Worker,
     projections::{
-        NAMES, catalogue::DishViews, disputes::Disputes, feed::Feed, models, order_facts::OrderFacts, orders::Orders,
-        payments::Payments,
+        NAMES, catalogue::DishViews, disputes::Disputes, feed::Feed, gifts::Gifts, models, order_facts::OrderFacts,
+        orders::Orders, payments::Payments,
     },
     rebuild::RebuildParts,
     settings::ReadSideSettings,
@@ -156,6 +156,11 @@ fn start_runners(platform: &Platform, parts: &RunnerParts, live: &Live, nats: Op
     let payments = Runner::<Payments>::new(parts.clone());
     platform.supervisor.spawn("projection payments", move |shutdown| {
         let runner = payments.clone();
+        async move { runner.run(shutdown).await }
+    });
+    let gifts = Runner::<Gifts>::new(parts.clone());
+    platform.supervisor.spawn("projection gifts", move |shutdown| {
+        let runner = gifts.clone();
         async move { runner.run(shutdown).await }
     });
     let disputes = Runner::<Disputes>::new(parts.clone());

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     engine::{LetterCount, Replay, RunnerParts, count_letters, publish_missing, queues_of_others, sweep_letters},
     live::{Live, tickets},
+    operations,
     projections::{
         NAMES,
         catalogue::DishViews,
@@ -38,7 +39,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_BATCH: i64 = 5_000;
 /// Entries of feeds are resumable for a week; one more day, and they go.
 const ENTRIES_KEPT: TimeDelta = TimeDelta::days(8);
-/// How long letters are kept that are done with.
+/// A redrive may have as many rows as it has letters.
+const OPERATIONS_BATCH: i64 = 5;
+/// How long letters and operations are kept that are done with.
 const LETTERS_KEPT: TimeDelta = TimeDelta::days(90);
 /// A projection that is further behind than this is degraded.
 const LAG_MAX: Position = 10_000;
@@ -118,6 +121,7 @@ async fn sweep(parts: RunnerParts, shutdown: CancellationToken) -> Result<(), Bo
         let now = parts.clock.now();
         tickets::sweep(&parts.db).await?;
         sweep_letters(&parts.db, now - LETTERS_KEPT, SWEEP_BATCH).await?;
+        operations::sweep(&parts.db, now - LETTERS_KEPT, OPERATIONS_BATCH).await?;
         let forgotten = forget_older(&parts.db, now - ENTRIES_KEPT, SWEEP_BATCH).await?;
         if forgotten == SWEEP_BATCH.unsigned_abs() {
             continue;

@@ -13,6 +13,11 @@ pub const DEAD_LETTERS_STREAM: &str = "DEAD_LETTERS";
 
 /// The subject of an event: `homefood.events.<aggregate>.<aggregate_id>.<event>`.
 pub fn event(aggregate_type: AggregateType, aggregate_id: Uuid, event_type: &str) -> String {
+    event_pattern(aggregate_type, &aggregate_id.to_string(), event_type)
+}
+
+/// The same for any aggregate, whatever stands for its id.
+pub fn event_pattern(aggregate_type: AggregateType, aggregate_id: &str, event_type: &str) -> String {
     format!("homefood.events.{}.{aggregate_id}.{event_type}", aggregate_type.as_str())
 }
 

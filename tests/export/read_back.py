@@ -23,7 +23,7 @@ for row, line in zip(table.to_pylist(), lines, strict=True):
 first, last, events, longest = duckdb.sql(
     f"""SELECT min(position), max(position), count(*), max(length(json_extract_string(payload, '$.note')))
         FROM '{parquet}'"""
-).fetchone()
+).fetchall()[0]
 notes = [len(line["payload"]["note"]) for line in lines]
 assert (first, last, events, longest) == (1, len(lines), len(lines), max(notes)), (first, last, events, longest)
 print(f"DuckDB {duckdb.__version__} and pyarrow read {events} events back as they were")

@@ -1,70 +1,26 @@
-//! Gifts as their process managers treat them, played by the test: redeem what a paid order reserved, release what an
-//! unpaid one did, credit what goes back, and send expired money to the buyer.
+//! Gifts that exist before a sequence begins; from then on their own process managers treat them.
 
-use shared::{
-    domain::{
-        Actor, DomainEvent, GiftId, Money, OrderId, PaymentId,
-        gift::{
-            ActivateGift, CodeRef, Gift, GiftCommand, GiftEvent, GiftPolicy, GiftWish, IssueGift, PurchaseGift,
-            ReleaseCause,
-        },
-        order::{OrderCommand, OrderEvent, OrderStatus, RefundPart},
-        payment::{
-            CaptureMode, EvidenceSource, InitiatePayment, Payment, PaymentCommand, PaymentEvent, PaymentPolicy,
-            PaymentRefundSource, Provider, ProviderReport, ProviderStatus, Purpose, RecordProviderStatus,
-        },
+use shared::domain::{
+    Actor, GiftId, Money, PaymentId,
+    gift::{ActivateGift, CodeRef, Gift, GiftCommand, GiftPolicy, GiftWish, IssueGift, PurchaseGift},
+    payment::{
+        CaptureMode, EvidenceSource, InitiatePayment, Payment, PaymentCommand, PaymentPolicy, Provider, ProviderReport,
+        ProviderStatus, Purpose, RecordProviderStatus,
     },
-    log::RecordedEvent,
 };
 use uuid::Uuid;
 
-use command_service::process_managers::Step;
+use crate::{people::CUSTOMER, world::World};
 
-use crate::{
-    managers::{Do, order_of},
-    people::CUSTOMER,
-    world::World,
-};
-
-/// What follows from the event.
-pub fn react(event: &RecordedEvent, world: &World) -> Vec<Do> {
-    match &event.event {
-        Ok(DomainEvent::Order(order_event)) => on_order(order_of(event), order_event, world),
-        Ok(DomainEvent::Gift(GiftEvent::GiftRefundRequested(refund))) => {
-            let (refund_id, amount, source) = (refund.refund_id, refund.amount, PaymentRefundSource::GiftRefund);
-            let command = PaymentCommand::RequestRefund { refund_id, amount, source };
-            vec![Do::Step(Step::payment(refund.payment_id, command))]
-        }
-        Ok(DomainEvent::Payment(PaymentEvent::PaymentRefundSucceeded(refund))) => {
-            let payment = world.payments.get(&event.aggregate_id).map(|held| &held.state);
-            match payment.and_then(Payment::purpose) {
-                Some(Purpose::Gift { gift_id }) => {
-                    vec![Do::Gift(gift_id.0, GiftCommand::SettleRefund { refund_id: refund.refund_id }, vec![])]
-                }
-                Some(Purpose::Order { .. }) | None => Vec::new(),
-            }
-        }
-        Ok(_) | Err(_) => Vec::new(),
-    }
-}
-
-fn on_order(order_id: OrderId, event: &OrderEvent, world: &World) -> Vec<Do> {
-    let Some(gift) = world.orders.get(&order_id.0).and_then(|held| held.state.gift()) else { return Vec::new() };
-    let (gift_id, reservation_id) = (gift.gift_id.0, gift.reservation_id);
-    match event {
-        OrderEvent::OrderPaid(_) => vec![Do::Gift(gift_id, GiftCommand::Redeem { reservation_id }, vec![])],
-        OrderEvent::OrderCancelled(cancelled) if cancelled.from_status == OrderStatus::WaitingForPayment => {
-            let cause = ReleaseCause::OrderCancelled;
-            vec![Do::Gift(gift_id, GiftCommand::Release { reservation_id, cause }, vec![])]
-        }
-        OrderEvent::OrderRefundAuthorized(refund) if refund.gift_amount.is_positive() => {
-            let refund_id = refund.refund_id;
-            let settle = OrderCommand::SettleRefund { refund_id, part: RefundPart::Gift };
-            let credit = GiftCommand::Credit { refund_id, order_id, amount: refund.gift_amount };
-            vec![Do::Gift(gift_id, credit, vec![Do::Step(Step::order(order_id, settle))])]
-        }
-        _ => Vec::new(),
-    }
+/// What the executor tells a gift whose money is there, without a vault: a code that nobody reads.
+pub fn issue(payment_id: PaymentId, amount: Money, policy: GiftPolicy) -> GiftCommand {
+    GiftCommand::Issue(IssueGift {
+        payment_id,
+        amount,
+        code_ref: CodeRef("0".repeat(64)),
+        last4: "0000".into(),
+        policy,
+    })
 }
 
 /// A gift that was bought, paid and taken before the sequence begins.
@@ -86,8 +42,7 @@ pub fn give(world: &mut World, kopecks: i64) -> GiftId {
     world.submit::<Gift>(gift_id.0, &from, GiftCommand::Purchase(Box::new(purchase)));
     let payment_id = PaymentId::of_gift_attempt(gift_id, 1);
     pay(world, gift_id, payment_id, amount);
-    let issue = IssueGift { payment_id, amount, code_ref: CodeRef("0".repeat(64)), last4: "0000".into(), policy };
-    system::<Gift>(world, gift_id.0, gift_id.0, GiftCommand::Issue(issue));
+    system::<Gift>(world, gift_id.0, gift_id.0, issue(payment_id, amount, policy));
     system::<Payment>(world, payment_id.0, gift_id.0, PaymentCommand::MarkApplied);
     let activate = ActivateGift { gift_id, code_ref: None, delivery: None };
     let from = world.by_somebody(Actor::Customer(CUSTOMER), gift_id.0);

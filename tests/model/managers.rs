@@ -3,14 +3,17 @@
 
 use command_service::{
     event_log::NewTimer,
-    process_managers::{Cause, Effect, EffectRun, Effects, PROCESS_MANAGERS, Situation, Step, is_relevant, on_timer},
+    process_managers::{
+        Cause, Effect, EffectRun, Effects, GiftAct, PROCESS_MANAGERS, Situation, Step, is_given_up, is_relevant,
+        on_timer,
+    },
     timers::TimerKind,
 };
 use shared::{
     domain::{
         Actor, DomainEvent, OrderId, PaymentId,
         dispute::Dispute,
-        gift::{Gift, GiftCommand},
+        gift::Gift,
         order::{Funds, Order, OrderEvent, OrderStatus},
         payment::{Payment, PaymentCommand, PaymentEvent},
     },
@@ -29,8 +32,6 @@ use crate::{
 pub enum Do {
     /// Of a process manager of the service.
     Step(Step),
-    /// Of the gifts' process managers, which the test plays.
-    Gift(Uuid, GiftCommand, Vec<Do>),
     /// What came of an effect, to be written down.
     WriteDown(PaymentId, PaymentCommand),
 }
@@ -80,8 +81,6 @@ impl World {
                 todo.push((cause_of(&event, manager.name, may_be_repeated), steps));
             }
         }
-        let steps = gifts::react(&event, self);
-        todo.push((cause_of(&event, "gifts", may_be_repeated), steps.into_iter().rev().collect()));
         todo.retain(|(_, steps)| !steps.is_empty());
         if !todo.is_empty() {
             self.works.push(Work::new(Some(flow), Some(at), None, todo));
@@ -96,6 +95,7 @@ impl World {
                 OrderEvent::OrderPaid(_)
                 | OrderEvent::OrderAccepted(_)
                 | OrderEvent::OrderCancelled(_)
+                | OrderEvent::OrderRefundAuthorized(_)
                 | OrderEvent::OrderPayoutFrozen(_)
                 | OrderEvent::OrderPaymentAttemptFailed(_),
             )) => {
@@ -115,17 +115,44 @@ impl World {
                         | PaymentEvent::PaymentChargebackRecorded(_)
                         | PaymentEvent::PaymentExternalRefundRecorded(_)
                 );
+                if let Some(gift_id) = situation.gift_of_payment() {
+                    situation.gift = self.gifts.get(&gift_id.0).map(|held| held.state.clone());
+                }
                 if let (true, Some(order_id)) = (is_about_money, situation.order_of_payment()) {
                     situation.order = self.orders.get(&order_id.0).map(|held| held.state.clone());
                 }
             }
-            Ok(_) | Err(_) => {}
+            Ok(DomainEvent::Gift(_)) => {
+                situation.gift = self.gifts.get(&event.aggregate_id).map(|held| held.state.clone());
+            }
+            Ok(DomainEvent::Order(_) | DomainEvent::Dispute(_)) | Err(_) => {}
         }
         situation
     }
 
     fn empty_situation(&self) -> Situation {
-        Situation { now: self.clock.now(), order: None, payment: None, policies: self.policies.clone() }
+        Situation {
+            now: self.clock.now(),
+            order: None,
+            payment: None,
+            gift: None,
+            dish: None,
+            overdue: Vec::new(),
+            policies: self.policies.clone(),
+        }
+    }
+
+    /// A gift, its active attempt, and the orders that should be paid by now.
+    fn situate_gift(&self, situation: &mut Situation, id: Uuid) {
+        situation.gift = self.gifts.get(&id).map(|held| held.state.clone());
+        let Some(gift) = &situation.gift else { return };
+        if let Some(active) = gift.active_payment() {
+            situation.payment = self.payments.get(&active.0).map(|held| held.state.clone());
+        }
+        for usage in gift.overdue_uses(situation.now) {
+            let order = self.orders.get(&usage.order_id.0).map(|held| &held.state);
+            situation.overdue.push((usage.reservation_id, is_given_up(order)));
+        }
     }
 
     /// Fires a timer that is due; most are then gone, some fire again.
@@ -158,6 +185,11 @@ impl World {
                     situation.payment = self.payments.get(&active.0).map(|held| held.state.clone());
                 }
             }
+            TimerKind::GiftPaymentDeadline
+            | TimerKind::GiftDeliver
+            | TimerKind::GiftRemind
+            | TimerKind::GiftExpiry
+            | TimerKind::GiftReservationTtl => self.situate_gift(&mut situation, timer.aggregate_id),
             TimerKind::DisputeResponse | TimerKind::DisputeDecision => {}
             TimerKind::CaptureLimit | TimerKind::RefundRetry | TimerKind::AbortRetry | TimerKind::PaymentPoll => {
                 situation.payment = self.payments.get(&timer.aggregate_id).map(|held| held.state.clone());
@@ -214,11 +246,16 @@ impl World {
                 let from = work.from(&cause, dispute_id.0);
                 self.submit::<Dispute>(dispute_id.0, &from, command);
             }
-            Do::Gift(gift_id, command, then) => {
-                let from = work.from(&cause, gift_id);
-                match self.submit::<Gift>(gift_id, &from, command) {
-                    Answer::Yes => work.push(then.into_iter()),
-                    Answer::No => {}
+            Do::Step(Step::Gift { gift_id, act, otherwise }) => {
+                let command = match act {
+                    GiftAct::Ask(command) => *command,
+                    GiftAct::Issue { payment_id, amount } => gifts::issue(payment_id, amount, self.policies.gift),
+                    // There is no vault.
+                    GiftAct::EraseCode => return,
+                };
+                let from = work.from(&cause, gift_id.0);
+                if self.submit::<Gift>(gift_id.0, &from, command) == Answer::No {
+                    work.push(otherwise.into_iter().map(Do::Step));
                 }
             }
             Do::Step(Step::Alarm { kind }) => {
@@ -365,9 +402,4 @@ fn cause_of(event: &RecordedEvent, manager: &'static str, may_be_repeated: bool)
 fn held_by(order: &Order) -> Option<PaymentId> {
     let is_cancelled = order.status() == Some(OrderStatus::Cancelled);
     order.receipt().filter(|receipt| is_cancelled && receipt.funds == Funds::Authorized)?.payment_id
-}
-
-/// The order of an event, for those who react to it.
-pub fn order_of(event: &RecordedEvent) -> OrderId {
-    OrderId(event.aggregate_id)
 }

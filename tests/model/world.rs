@@ -19,7 +19,7 @@ use shared::{
     domain::{
         Actor, DomainEvent, Intent, PaymentId,
         dispute::{Dispute, DisputePolicy},
-        gift::Gift,
+        gift::{Gift, GiftPolicy},
         invariants::Auditor,
         order::{Order, OrderPolicy},
         payment::{Payment, PaymentPolicy, Provider},
@@ -134,6 +134,7 @@ impl World {
             order: OrderPolicy::default(),
             dispute: DisputePolicy::default(),
             payment: PaymentPolicy::default(),
+            gift: GiftPolicy { value_min_minor: 100, ..GiftPolicy::default() },
             default_provider: Provider::DevFake,
             enabled_providers: vec![Provider::DevFake],
             payment_grace: TimeDelta::minutes(10),

@@ -8,7 +8,8 @@ use super::tree::{File, check, files, root, rust_files};
 const LINES_MAX: usize = 400;
 
 /// Process managers that only decide; the others in their folder run them.
-const PROCESS_MANAGERS_WITH_IO: &[&str] = &["dead_letters.rs", "executor.rs", "runner.rs", "situations.rs", "turns.rs"];
+const PROCESS_MANAGERS_WITH_IO: &[&str] =
+    &["dead_letters.rs", "executor.rs", "gift_desk.rs", "runner.rs", "situations.rs", "turns.rs"];
 
 /// What a pure room does not know: other machines, the disk, the time and chance.
 const IMPURE: &[&str] = &[
@@ -73,10 +74,10 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("provider_inbox", &["command-service/src/inbox/table.rs"]),
     ("payment_cases", &["command-service/src/cases.rs"]),
     ("bank_registry", &["command-service/src/registry/table.rs"]),
-    // The demonstration's kitchens; there is no route that changes the catalogue.
-    ("categories", &["cli/src/dev/"]),
-    ("producers", &["cli/src/dev/"]),
-    ("dishes", &["cli/src/dev/"]),
+    // The demonstration brings its kitchens along.
+    ("categories", &["command-service/src/catalogue/", "cli/src/dev/"]),
+    ("producers", &["command-service/src/catalogue/", "cli/src/dev/"]),
+    ("dishes", &["command-service/src/catalogue/", "cli/src/dev/"]),
     ("projection_checkpoints", &["projection-service/src/engine/"]),
     // Each side its own queues: the process managers', the projections'.
     (
@@ -99,6 +100,9 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("feed_orders", &["projection-service/src/projections/feed/"]),
     ("feed_heads", &["projection-service/src/projections/feed/"]),
     ("feed_entries", &["projection-service/src/projections/feed/"]),
+    ("gift_codes", &["command-service/src/gift_vault.rs"]),
+    ("wrong_gift_codes", &["command-service/src/guesses.rs"]),
+    ("gifts", &["projection-service/src/projections/gifts/"]),
     ("order_facts", &["projection-service/src/projections/order_facts/"]),
     ("order_line_facts", &["projection-service/src/projections/order_facts/"]),
     ("order_rollups", &["projection-service/src/projections/order_facts/"]),

@@ -93,6 +93,19 @@ fn every_released_version_has_a_schema_and_a_sample() {
 }
 
 #[test]
+fn every_released_schema_is_served() {
+    for Released { name, version, .. } in events() {
+        for version in 1..=version {
+            let served = shared::web::contracts::released_schema(name, version);
+            assert!(
+                served.map(str::to_owned) == read(name, &format!("{version}.json")),
+                "/schemas/{name}/{version}: a version that is not written any more stands in SUPERSEDED of contracts.rs"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_released_event_is_never_removed() {
     let known: BTreeSet<String> = events().iter().map(|event| event.name.to_owned()).collect();
     let entries = fs::read_dir(root().join("schemas")).expect("schemas");

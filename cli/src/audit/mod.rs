@@ -20,10 +20,7 @@ use shared::{
     },
 };
 
-use crate::exit::Exit;
-
-/// The exit code for a log that was read and is not as it should be.
-const PARTLY_FAILED: u8 = 6;
+use crate::exit::{self, Exit};
 
 #[derive(Debug, Args)]
 pub struct AuditArgs {
@@ -107,6 +104,6 @@ fn verdict(report: &Report) -> Result<()> {
         return Ok(());
     }
     let first = report.first_offending_position.map_or_else(String::new, |at| format!(", the first at position {at}"));
-    let message = format!("{} violations of the invariants{first}", report.violations);
-    Err(Exit::new(PARTLY_FAILED, message).into())
+    let violations = report.violations;
+    Err(Exit::new(exit::PARTLY_FAILED, format!("{violations} violations of the invariants{first}")).into())
 }

@@ -1,5 +1,6 @@
 //! `homefood bench`: what the system reaches on this machine, beside what others reach on the same servers.
 
+mod analytics;
 mod chapters;
 mod delays;
 mod load;
@@ -21,6 +22,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
+use analytics::AnalyticsArgs;
 use chapters::{Bench, HOT_WRITERS, LONG_WRITERS};
 use report::Report;
 use serve::{Role, ServeArgs};
@@ -95,6 +97,8 @@ enum Part {
     /// Be one of the programs under load.
     #[command(hide = true)]
     Serve(ServeArgs),
+    /// Reports over few orders and over many.
+    Analytics(AnalyticsArgs),
 }
 
 impl BenchArgs {
@@ -105,8 +109,13 @@ impl BenchArgs {
 
 /// Measures and prints; an error if an answer was wrong.
 pub async fn run(args: BenchArgs) -> Result<()> {
-    if let Some(Part::Serve(serve)) = args.part {
-        return serve::run(serve).await;
+    match args.part {
+        Some(Part::Serve(serve)) => return serve::run(serve).await,
+        Some(Part::Analytics(asked)) if cfg!(debug_assertions) && !asked.any_build => {
+            return with_release_build().await;
+        }
+        Some(Part::Analytics(asked)) => return analytics::run(asked).await,
+        None => {}
     }
     if cfg!(debug_assertions) && !args.any_build {
         return with_release_build().await;

@@ -10,7 +10,7 @@ use super::{
     follow::follow,
     show,
 };
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 
 #[derive(Debug, Args)]
 pub struct DlqArgs {
@@ -111,7 +111,7 @@ pub async fn run(args: DlqArgs) -> Result<()> {
             let tried = client.post(&format!("/admin/dlq/{id}/test"), &json!({})).await?;
             say(&client, &tried)?;
             match tried["error"].as_str() {
-                Some(error) => Err(Exit::new(6, format!("it would fail again: {error}")).into()),
+                Some(error) => Err(Exit::new(exit::PARTLY_FAILED, format!("it would fail again: {error}")).into()),
                 None => Ok(()),
             }
         }
@@ -139,7 +139,7 @@ async fn redrive(
     let filter: serde_json::Map<String, Value> =
         filter.named().into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
     if filter.is_empty() && !all {
-        return Err(Exit::new(2, "say which letters: an id, a filter, or --all").into());
+        return Err(Exit::new(exit::USAGE, "say which letters: an id, a filter, or --all").into());
     }
     client.post("/admin/dlq/redrive", &json!({"filter": filter, "rate_per_s": rate, "reason": reason})).await
 }

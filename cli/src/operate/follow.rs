@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use super::{client::Client, show};
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 
 /// How often it is asked about.
 const ASK_EVERY: Duration = Duration::from_millis(300);
@@ -41,8 +41,8 @@ fn say(client: &Client, ended: &Value) -> Result<()> {
     let went_wrong = number("/errors_total") + number("/result/drifted") + number("/result/failed");
     match ended["state"].as_str() {
         Some("succeeded") if went_wrong == 0 => Ok(()),
-        Some("succeeded") => Err(Exit::new(6, "it ended, and not all went well").into()),
-        Some("paused") => Err(Exit::new(6, "it waits for you: swap, resume or cancel").into()),
+        Some("succeeded") => Err(Exit::new(exit::PARTLY_FAILED, "it ended, and not all went well").into()),
+        Some("paused") => Err(Exit::new(exit::PARTLY_FAILED, "it waits for you: swap, resume or cancel").into()),
         Some("cancelled") => Err(Exit::new(1, "it was called off").into()),
         _ => Err(Exit::new(1, "it failed").into()),
     }

@@ -149,7 +149,7 @@ pub async fn trace(args: TraceArgs) -> Result<()> {
         let indent = "  ".repeat(entry["depth"].as_u64().unwrap_or(0) as usize);
         let (kind, id) = (show::cell(event.get("aggregate_type")), show::cell(event.get("aggregate_id")));
         let (name, actor) = (show::cell(event.get("event_type")), show::cell(event.get("actor")));
-        println!("{:>8}  {indent}{name}  {kind} {id}  by {actor}", show::cell(event.get("position")));
+        show::line(format!("{:>8}  {indent}{name}  {kind} {id}  by {actor}", show::cell(event.get("position"))));
     }
     Ok(())
 }
@@ -180,7 +180,7 @@ fn events(client: &Client, events: &[Value]) {
             continue;
         }
         let cell = |name: &str| show::cell(event.get(name));
-        println!(
+        show::line(format!(
             "{:>8}  {} v{:<4} {:<28} {}  {}",
             cell("position"),
             cell("occurred_at"),
@@ -188,7 +188,7 @@ fn events(client: &Client, events: &[Value]) {
             cell("event_type"),
             cell("actor"),
             cell("payload")
-        );
+        ));
     }
 }
 

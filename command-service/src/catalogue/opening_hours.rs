@@ -4,14 +4,29 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Datelike, NaiveTime, Utc};
 use chrono_tz::Tz;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+/// Spans of one day.
+const SPANS_MAX: usize = 8;
 
 /// Opening hours by weekday (`mon` … `sun`), each a list of `["09:00", "21:00"]`. No weekday at all means always open.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct OpeningHours(HashMap<String, Vec<(String, String)>>);
 
 impl OpeningHours {
+    /// Whether every day is one of the week's, and every span begins before it ends.
+    pub fn is_well_formed(&self) -> bool {
+        const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+        let is_span = |(from, until): &(String, String)| match (time(from), time(until)) {
+            (Some(from), Some(until)) => from < until,
+            _ => false,
+        };
+        self.0
+            .iter()
+            .all(|(day, spans)| DAYS.contains(&day.as_str()) && spans.len() <= SPANS_MAX && spans.iter().all(is_span))
+    }
+
     /// Whether the kitchen is open at `instant`. Hours that cannot be read count as closed.
     pub fn is_open(&self, timezone: &str, instant: DateTime<Utc>) -> bool {
         if self.0.is_empty() {
@@ -53,6 +68,20 @@ mod tests {
         assert!(!is_open(mondays, "2026-11-23T09:30:00Z"));
         assert!(is_open(mondays, "2026-11-23T20:59:59Z"));
         assert!(!is_open(mondays, "2026-11-24T07:00:00Z"));
+    }
+
+    #[test]
+    fn hours_are_of_the_weeks_days_and_begin_before_they_end() {
+        let fits = |hours: &str| serde_json::from_str::<OpeningHours>(hours).unwrap().is_well_formed();
+        assert!(fits(r#"{"mon": [["09:00", "12:00"], ["13:00", "24:00"]], "sun": []}"#) && fits("{}"));
+        for wrong in [
+            r#"{"someday": []}"#,
+            r#"{"mon": [["12:00", "09:00"]]}"#,
+            r#"{"mon": [["9", "12:00"]]}"#,
+            r#"{"mon": [["24:00", "24:00"]]}"#,
+        ] {
+            assert!(!fits(wrong), "{wrong}");
+        }
     }
 
     #[test]

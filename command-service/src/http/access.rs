@@ -1,5 +1,12 @@
 //! In which role a caller acts. The order itself decides whether that role may.
 
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use http::request::Parts;
 use shared::{
     domain::{Actor, DisputeId, OrderId, ProducerId, UserId},
     web::{Principal, Problem, Role},
@@ -60,5 +67,24 @@ fn is_side(sides: (Option<UserId>, Option<ProducerId>), principal: &Principal, r
         Role::Producer => principal.producer_id.is_some() && sides.1 == principal.producer_id,
         Role::Admin => true,
         Role::Analyst => false,
+    }
+}
+
+/// Where a request comes from, as far as that is known.
+pub(super) struct ClientAddress(pub Option<IpAddr>);
+
+impl FromRequestParts<AppState> for ClientAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let peer = || parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        Ok(Self(match &state.client_ip_header {
+            // What the caller wrote stands before what the proxy added.
+            Some(name) => {
+                let told = parts.headers.get_all(name).iter().next_back().and_then(|value| value.to_str().ok());
+                told.and_then(|told| told.rsplit(',').next()?.trim().parse().ok())
+            }
+            None => peer(),
+        }))
     }
 }

@@ -195,7 +195,7 @@ impl<T> Command<T> {
             fingerprint: self.key.is_some().then_some(self.fingerprint.0),
             expected_version: self.if_match.and_then(IfMatch::version),
             correlation_id: step.flow,
-            causation_id: self.command_id,
+            causation_id: step.command_id,
             request_id: Some(Arc::clone(&self.request_id)),
             traceparent: Some(Arc::clone(&self.traceparent)),
             intent: Intent { actor, now: state.clock.now(), command: action },

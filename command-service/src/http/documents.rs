@@ -5,6 +5,8 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::{
     disputes::DisputeData,
+    gift_views::{GiftBalanceData, GiftCodeData, GiftData},
+    menu::Edited,
     views::{OrderData, PaymentData},
 };
 
@@ -32,6 +34,30 @@ pub(super) struct PaymentAnswer {
     meta: Meta,
 }
 
+/// An entry of the catalogue after a change.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) struct EditAnswer {
+    /// Always true.
+    success: bool,
+    /// What was edited.
+    data: Edited,
+    /// Its version.
+    meta: Meta,
+}
+
+/// A gift after a command.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) struct GiftAnswer {
+    /// Always true.
+    success: bool,
+    /// The gift.
+    data: GiftData,
+    /// Its version and the consistency token.
+    meta: Meta,
+}
+
 /// A dispute after a command.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "read by the document's macro only")]
@@ -41,6 +67,30 @@ pub(super) struct DisputeAnswer {
     /// The dispute.
     data: DisputeData,
     /// Its version and the consistency token.
+    meta: Meta,
+}
+
+/// A gift's code.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) struct GiftCodeAnswer {
+    /// Always true.
+    success: bool,
+    /// The code.
+    data: GiftCodeData,
+    /// Nothing.
+    meta: Meta,
+}
+
+/// What is on a gift.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+pub(super) struct GiftBalanceAnswer {
+    /// Always true.
+    success: bool,
+    /// The balance.
+    data: GiftBalanceData,
+    /// Nothing.
     meta: Meta,
 }
 

@@ -8,6 +8,13 @@ mod dispute_decisions;
 mod dispute_talk;
 mod disputes;
 mod documents;
+mod gift_blocks;
+mod gift_codes;
+mod gift_orders;
+mod gift_use;
+mod gift_views;
+mod gifts;
+mod menu;
 mod order_steps;
 mod orders;
 mod payments;
@@ -51,9 +58,22 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(payments::pay_order))
         .routes(routes!(payments::sync_payment))
         .routes(routes!(refunds::refund_order))
+        .routes(routes!(gifts::create_gift))
+        .routes(routes!(gifts::pay_gift))
+        .routes(routes!(gifts::cancel_gift))
+        .routes(routes!(gifts::refund_gift))
+        .routes(routes!(gift_blocks::block_gift))
+        .routes(routes!(gift_blocks::unblock_gift))
+        .routes(routes!(gift_use::activate_gift))
+        .routes(routes!(gift_use::convert_gift))
+        .routes(routes!(gift_codes::get_gift_code))
+        .routes(routes!(gift_codes::get_gift_balance))
         .routes(routes!(bank_acts::record_chargeback))
         .routes(routes!(bank_acts::record_external_refund))
         .routes(routes!(bank_acts::resolve_integrity))
+        .routes(routes!(menu::put_category))
+        .routes(routes!(menu::put_producer))
+        .routes(routes!(menu::put_dish))
         .routes(routes!(disputes::open_dispute))
         .routes(routes!(disputes::withdraw_dispute))
         .routes(routes!(dispute_talk::submit_evidence))

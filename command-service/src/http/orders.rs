@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use shared::{
     domain::{
-        DishId, Money, OrderId,
+        DishId, GiftId, Money, OrderId,
         order::{
             CancelReason, CreateOrder, DeliveryType, DishRating, Order, OrderCommand, OrderError, Rate, RequestedLine,
         },
@@ -18,9 +18,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    access::party,
+    access::{ClientAddress, party},
     command::{Command, Target},
     documents::{CommandProblems, OrderAnswer},
+    gift_orders,
     state::AppState,
     views::order_data,
 };
@@ -29,9 +30,9 @@ use crate::catalogue::{CatalogueError, ProducerFacts};
 /// Dishes in one order.
 const ITEMS_MAX: usize = 20;
 /// Characters of an address or a comment.
-const TEXT_MAX: usize = 500;
+pub(super) const TEXT_MAX: usize = 500;
 /// Characters of a name.
-const NAME_MAX: usize = 100;
+pub(super) const NAME_MAX: usize = 100;
 
 /// An order to be placed: one dish by `dish_id` and `quantity`, or several as `items`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -81,6 +82,18 @@ pub(super) struct NewOrder {
     #[serde(default)]
     #[schema(nullable = false)]
     expected_total: Option<Money>,
+    /// The code of a gift that pays a part; whoever gives it first takes the gift.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    pub gift_code: Option<String>,
+    /// A gift that the customer has taken already, instead of its code.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    pub gift_id: Option<GiftId>,
+    /// How much the gift pays; as much as it can if left out.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    pub gift_amount: Option<Money>,
 }
 
 /// So many of one dish.
@@ -103,16 +116,24 @@ pub(super) struct NewItem {
 )]
 pub(super) async fn create_order(
     State(state): State<AppState>,
+    address: ClientAddress,
     command: Command<NewOrder>,
 ) -> Result<Response, Problem> {
     let actor = command.principal.actor_for(Role::Customer)?;
+    if let Some(handle) = gift_orders::wanted_gift(&command.body)? {
+        return gift_orders::create(&state, &command, actor, handle, address).await;
+    }
     let order_id = OrderId(Uuid::now_v7());
-    let create = agree(&state, &command, order_id).await?;
+    let create = OrderCommand::Create(Box::new(agree(&state, &command, order_id).await?));
     command.execute(&state, on_order(&state, order_id, true, StatusCode::CREATED, &view(order_id)), actor, create).await
 }
 
 /// Looks up what the order needs to know: dishes, kitchen, the sealed contact.
-async fn agree(state: &AppState, command: &Command<NewOrder>, order_id: OrderId) -> Result<OrderCommand, Problem> {
+pub(super) async fn agree(
+    state: &AppState,
+    command: &Command<NewOrder>,
+    order_id: OrderId,
+) -> Result<CreateOrder, Problem> {
     let wish = &command.body;
     let items = items(wish)?;
     let lines = lines(state, &items).await?;
@@ -122,12 +143,10 @@ async fn agree(state: &AppState, command: &Command<NewOrder>, order_id: OrderId)
     let now = state.clock.now();
     let customer_id = command.principal.user_id;
     let delivery_type = wish.delivery_type.unwrap_or(DeliveryType::Building);
-    let contact = contact(wish, delivery_type)?;
-    let sealed = state.sealer.seal(customer_id, &contact).await.map_err(|error| {
-        tracing::warn!(%error, "personal data cannot be sealed");
-        Problem::new(shared::web::ErrorCode::ServiceUnavailable).retry_after(1)
-    })?;
-    Ok(OrderCommand::Create(Box::new(CreateOrder {
+    let texts = (&wish.user_name, &wish.phone, &wish.delivery_address_text, &wish.comment);
+    let contact = contact(texts, delivery_type)?;
+    let sealed = state.sealer.seal(customer_id, &contact).await.map_err(sealing_problem)?;
+    Ok(CreateOrder {
         order_id,
         customer_id,
         producer: ProducerFacts::snapshot(&producer, wish.requested_for.unwrap_or(now)),
@@ -138,7 +157,7 @@ async fn agree(state: &AppState, command: &Command<NewOrder>, order_id: OrderId)
         pii_sealed: Some(sealed),
         gift: None,
         policy: state.policies.order,
-    })))
+    })
 }
 
 fn items(wish: &NewOrder) -> Result<Vec<NewItem>, Problem> {
@@ -175,29 +194,52 @@ async fn lines(state: &AppState, items: &[NewItem]) -> Result<Vec<RequestedLine>
     Ok(lines)
 }
 
-fn contact(wish: &NewOrder, delivery_type: DeliveryType) -> Result<OrderContact, Problem> {
-    let short = |pointer: &str, text: &Option<String>, max: usize| match text {
-        Some(text) if text.chars().count() > max => {
-            Err(Problem::validation(pointer, "wrong_length", format!("shorten the text to at most {max} characters")))
-        }
-        _ => Ok(()),
-    };
-    short("/delivery_address_text", &wish.delivery_address_text, TEXT_MAX)?;
-    short("/comment", &wish.comment, TEXT_MAX)?;
-    short("/user_name", &wish.user_name, NAME_MAX)?;
-    let address = wish.delivery_address_text.as_deref().map(str::trim).filter(|text| !text.is_empty());
+/// Name, phone, address and comment as they were sent.
+pub(super) type ContactTexts<'a> = (&'a Option<String>, &'a Option<String>, &'a Option<String>, &'a Option<String>);
+
+/// Whom a meal is for, within the limits.
+pub(super) fn contact(
+    (user_name, phone, address, comment): ContactTexts<'_>,
+    delivery_type: DeliveryType,
+) -> Result<OrderContact, Problem> {
+    short("/delivery_address_text", address, TEXT_MAX)?;
+    short("/comment", comment, TEXT_MAX)?;
+    short("/user_name", user_name, NAME_MAX)?;
+    let address = address.as_deref().map(str::trim).filter(|text| !text.is_empty());
     if delivery_type != DeliveryType::Pickup && address.is_none() {
         return Err(Problem::validation("/delivery_address_text", "missing", "say where to bring it"));
     }
-    if wish.phone.as_deref().is_some_and(|phone| !is_e164(phone)) {
-        return Err(Problem::validation("/phone", "malformed", "write the phone as +79990000001"));
-    }
+    check_phone("/phone", phone)?;
     Ok(OrderContact {
-        user_name: wish.user_name.clone().unwrap_or_default(),
-        phone: wish.phone.clone().unwrap_or_default(),
+        user_name: user_name.clone().unwrap_or_default(),
+        phone: phone.clone().unwrap_or_default(),
         delivery_address_text: address.map(str::to_owned),
-        comment: wish.comment.clone(),
+        comment: comment.clone(),
     })
+}
+
+/// 400 unless the text is short enough.
+pub(super) fn short(pointer: &str, text: &Option<String>, max: usize) -> Result<(), Problem> {
+    match text {
+        Some(text) if text.chars().count() > max => {
+            Err(Problem::validation(pointer, "wrong_length", format!("shorten the text to at most {max} characters")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// 400 unless it is written as phones are.
+pub(super) fn check_phone(pointer: &str, phone: &Option<String>) -> Result<(), Problem> {
+    if phone.as_deref().is_some_and(|phone| !is_e164(phone)) {
+        return Err(Problem::validation(pointer, "malformed", "write the phone as +79990000001"));
+    }
+    Ok(())
+}
+
+/// Personal data that could not be sealed, as the caller sees it.
+pub(super) fn sealing_problem(error: shared::sealing::SealingError) -> Problem {
+    tracing::warn!(%error, "personal data cannot be sealed");
+    Problem::new(shared::web::ErrorCode::ServiceUnavailable).retry_after(1)
 }
 
 fn is_e164(phone: &str) -> bool {
@@ -205,7 +247,8 @@ fn is_e164(phone: &str) -> bool {
     (8..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn catalogue_problem(error: CatalogueError) -> Problem {
+/// A catalogue that cannot be read, as the caller sees it.
+pub(super) fn catalogue_problem(error: CatalogueError) -> Problem {
     tracing::warn!(%error, "the catalogue cannot be read");
     Problem::new(shared::web::ErrorCode::ServiceUnavailable).retry_after(1)
 }

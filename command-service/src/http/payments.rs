@@ -79,13 +79,15 @@ pub(super) async fn pay_order(
     command.require_key()?;
     let actor = command.principal.actor_for(Role::Customer)?;
     check_return_url(&state, &command.body.return_url)?;
-    let provider = command.body.provider.unwrap_or(state.policies.default_provider);
+    let default = state.policies.default_provider;
+    let provider = state.desk.choose(command.body.provider, &state.policies.enabled_providers).unwrap_or(default);
     if let Some(rest) = state.desk.closed_for(provider) {
         return while_closed(&state, &command, rest).await;
     }
     let request = OrderCommand::RequestPayment(RequestPayment {
         order_id,
-        provider: command.body.provider,
+        // Whoever steps in for the marketplace's choice is named.
+        provider: command.body.provider.or((provider != default).then_some(provider)),
         return_url: command.body.return_url.clone(),
         capture_mode: command.body.capture_mode,
         policy: state.policies.order,
@@ -106,18 +108,22 @@ pub(super) async fn pay_order(
 }
 
 /// The answer of a command that came before the provider went silent is still its answer.
-async fn while_closed(state: &AppState, command: &Command<PayOrder>, rest: Duration) -> Result<Response, Problem> {
+pub(super) async fn while_closed<T>(
+    state: &AppState,
+    command: &Command<T>,
+    rest: Duration,
+) -> Result<Response, Problem> {
     let found = find_receipt(&state.db, command.command_id()).await.map_err(|error| log_problem(error.into()))?;
     match found {
         Some(receipt) => command.replay(state, &receipt),
         None => Err(Problem::new(ErrorCode::ServiceUnavailable)
             .rule("circuit_breaker_open")
-            .detail("the payment provider does not answer at present; the order keeps waiting")
+            .detail("the payment provider does not answer at present; what you want to pay keeps waiting")
             .retry_after(u32::try_from(rest.as_secs()).unwrap_or(u32::MAX).max(1))),
     }
 }
 
-fn check_return_url(state: &AppState, url: &str) -> Result<(), Problem> {
+pub(super) fn check_return_url(state: &AppState, url: &str) -> Result<(), Problem> {
     let allowed = state.return_urls.iter().any(|place| starts_with_place(url, place));
     if allowed && url.len() <= URL_MAX && url.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
@@ -141,7 +147,11 @@ fn is_port(text: &str) -> bool {
 
 /// Waits for the page, and says how the payment stands. A payment that was requested just now is on its way, so there
 /// is nothing to look at before the news of it.
-async fn opened(state: &AppState, payment_id: PaymentId, is_news: bool) -> Result<(StatusCode, String), Problem> {
+pub(super) async fn opened(
+    state: &AppState,
+    payment_id: PaymentId,
+    is_news: bool,
+) -> Result<(StatusCode, String), Problem> {
     let waiting = state.sessions.wait_for(payment_id);
     let mut payment = if is_news { None } else { find_payment(state, payment_id, u64::MAX).await? };
     if payment.as_ref().is_none_or(|(data, _)| data.status == PaymentStatus::Initiated) {
@@ -163,7 +173,7 @@ async fn opened(state: &AppState, payment_id: PaymentId, is_news: bool) -> Resul
     }
 }
 
-async fn find_payment(
+pub(super) async fn find_payment(
     state: &AppState,
     payment_id: PaymentId,
     sequence: u64,
@@ -180,7 +190,7 @@ async fn load_order(state: &AppState, order_id: OrderId) -> Result<Order, Proble
     loaded.map(|loaded| loaded.aggregate).ok_or_else(|| Problem::not_found("there is no such order"))
 }
 
-fn load_problem<E: std::fmt::Display>(error: &CommandError<E>) -> Problem {
+pub(super) fn load_problem<E: std::fmt::Display>(error: &CommandError<E>) -> Problem {
     match error {
         CommandError::Log(shared::log::LogError::Database(cause)) => {
             tracing::warn!(%cause, "the log cannot be read");

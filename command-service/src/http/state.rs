@@ -3,8 +3,9 @@
 use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
+use http::HeaderName;
 use shared::{
-    domain::{dispute::Dispute, order::Order, payment::Payment},
+    domain::{dispute::Dispute, gift::Gift, order::Order, payment::Payment},
     runtime::{Clock, Metrics},
     sealing::Sealer,
     web::{Authenticator, OpaqueKey},
@@ -13,8 +14,9 @@ use sqlx::PgPool;
 
 use super::sessions::SessionWatch;
 use crate::{
-    catalogue::Catalogue, command_handler::CommandHandler, event_log::AppendQueue, payment_desk::PaymentDesk,
-    payment_providers::TbankDoor, process_managers::Policies, providers::dev_fake::DevFake, registry::Registry,
+    catalogue::Catalogue, command_handler::CommandHandler, event_log::AppendQueue, gift_vault::GiftVault,
+    guesses::Guesses, payment_desk::PaymentDesk, payment_providers::TbankDoor, process_managers::Policies,
+    providers::dev_fake::DevFake, registry::Registry,
 };
 
 /// The parts of the state.
@@ -25,6 +27,14 @@ pub struct AppParts {
     pub orders: CommandHandler<Order>,
     /// Payments.
     pub payments: CommandHandler<Payment>,
+    /// Gifts.
+    pub gifts: CommandHandler<Gift>,
+    /// Their codes.
+    pub vault: GiftVault,
+    /// Who gives wrong ones.
+    pub guesses: Guesses,
+    /// The header in which a trusted proxy says who calls.
+    pub client_ip_header: Option<HeaderName>,
     /// Disputes.
     pub disputes: CommandHandler<Dispute>,
     /// The log.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::domain::{
-    DishId, Money, OrderId, PaymentId, ProducerId,
+    DishId, GiftId, Money, OrderId, PaymentId, ProducerId,
     order::{DeliveryType, Order, OrderStatus},
     payment::{Payment, PaymentStatus, Provider, Purpose},
 };
@@ -78,6 +78,10 @@ pub(super) struct PaymentData {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub order_id: Option<OrderId>,
+    /// The gift it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub gift_id: Option<GiftId>,
     /// The page to pay on; absent until the provider has opened it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -100,6 +104,10 @@ pub(super) fn payment_data(payment_id: PaymentId, payment: &Payment) -> Option<P
         order_id: match terms.purpose {
             Purpose::Order { order_id } => Some(order_id),
             Purpose::Gift { .. } => None,
+        },
+        gift_id: match terms.purpose {
+            Purpose::Gift { gift_id } => Some(gift_id),
+            Purpose::Order { .. } => None,
         },
         payment_url: payment.session().map(|session| session.payment_url.clone()),
         amount: terms.amount,

@@ -143,3 +143,14 @@ async fn a_hold_that_the_bank_does_not_give_is_lifted() {
 async fn money_that_was_taken_is_booked_though_the_bank_refused_to_take_it_again() {
     assert_eq!(after_refusal(ProviderStatus::Confirmed).await, PaymentStatus::Succeeded);
 }
+
+#[test]
+fn another_provider_steps_in_for_one_that_takes_no_calls_and_the_imitation_for_nobody() {
+    let (bank, imitation) = (Provider::Tbank, Provider::DevFake);
+    let closed = |names: &'static [Provider]| move |provider: Provider| names.contains(&provider);
+    assert_eq!(fallback(&[bank, imitation], closed(&[])), Some(bank));
+    assert_eq!(fallback(&[bank, imitation], closed(&[Provider::Tbank])), Some(bank));
+    assert_eq!(fallback(&[imitation, bank], closed(&[Provider::DevFake])), Some(bank));
+    assert_eq!(fallback(&[imitation, bank], closed(&[Provider::DevFake, Provider::Tbank])), Some(imitation));
+    assert_eq!(fallback(&[], closed(&[])), None);
+}

@@ -1,7 +1,7 @@
 //! What happens when a deadline comes. The aggregates judge again, so a deadline that is out of date does nothing.
 
 use shared::domain::{
-    DisputeId, OrderId, PaymentId,
+    DisputeId, GiftId, OrderId, PaymentId,
     dispute::DisputeCommand,
     order::{CancelReason, OrderCommand, OrderStatus},
     payment::{Payment, PaymentStatus},
@@ -9,6 +9,7 @@ use shared::domain::{
 use uuid::Uuid;
 
 use super::{
+    gift_deadlines,
     order_payment::abort,
     reconciliation::reconcile,
     step::{Effect, Situation, Step},
@@ -20,6 +21,7 @@ use crate::timers::{STUCK_AFTER, TimerKind};
 pub fn on_timer(kind: TimerKind, aggregate_id: Uuid, round: u32, situation: &Situation) -> Vec<Step> {
     let order_id = OrderId(aggregate_id);
     let payment_id = PaymentId(aggregate_id);
+    let gift_id = GiftId(aggregate_id);
     match kind {
         TimerKind::OrderPaymentDeadline => on_payment_deadline(order_id, round == 0, situation),
         TimerKind::ProducerAccept => vec![cancel(order_id, CancelReason::ProducerTimeout)],
@@ -39,6 +41,11 @@ pub fn on_timer(kind: TimerKind, aggregate_id: Uuid, round: u32, situation: &Sit
             vec![Step::dispute(DisputeId(aggregate_id), DisputeCommand::PassDecisionDeadline)]
         }
         TimerKind::RefundRetry => vec![Step::Effect(Effect::Refund(payment_id))],
+        TimerKind::GiftPaymentDeadline => gift_deadlines::on_payment_deadline(gift_id, round == 0, situation),
+        TimerKind::GiftDeliver => gift_deadlines::deliver(gift_id, situation),
+        TimerKind::GiftRemind => gift_deadlines::remind(gift_id, situation),
+        TimerKind::GiftExpiry => gift_deadlines::expire(gift_id),
+        TimerKind::GiftReservationTtl => gift_deadlines::release_overdue(gift_id, situation),
         TimerKind::PaymentPoll => reconcile(payment_id, round, situation),
     }
 }

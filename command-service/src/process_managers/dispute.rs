@@ -2,7 +2,7 @@
 
 use shared::{
     domain::{
-        DisputeId, DomainEvent, GiftId, Money, OrderId, PaymentId,
+        DisputeId, DomainEvent, Money, OrderId, PaymentId,
         dispute::{
             DecidedBy, DisputeClaim, DisputeCommand, DisputeEvent, DisputeOutcome, DisputeReason, DisputeResolved,
             OpenDispute,
@@ -16,7 +16,10 @@ use shared::{
     log::RecordedEvent,
 };
 
-use super::step::{Situation, Step};
+use super::{
+    gift_purchase::block,
+    step::{Situation, Step},
+};
 
 pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
     match &event.event {
@@ -105,7 +108,8 @@ fn on_chargeback(payment_id: PaymentId, chargeback: &PaymentChargebackRecorded, 
         Some(Purpose::Order { order_id }) if situation.order.as_ref().and_then(Order::paid_by) == Some(payment_id) => {
             vec![alarm, claim(order_id, chargeback, situation)]
         }
-        Some(Purpose::Gift { gift_id }) => std::iter::once(alarm).chain(block_gift(gift_id)).collect(),
+        // What was bought with the money that the bank took back must not be spent.
+        Some(Purpose::Gift { gift_id }) => vec![alarm, block(gift_id, "the bank took its money back")],
         // Nothing was bought with it: there is nobody to dispute with.
         Some(Purpose::Order { .. }) | None => vec![alarm],
     }
@@ -127,9 +131,4 @@ fn claim(order_id: OrderId, chargeback: &PaymentChargebackRecorded, situation: &
     }));
     // A dispute is open already, or nothing is left to claim: who has been alarmed finds both.
     Step::Order { order_id, command, otherwise: vec![Step::Alarm { kind: "chargeback_without_dispute" }] }
-}
-
-/// What was bought with the money that the bank took back must not be spent. Gifts cannot be bought yet.
-fn block_gift(_gift_id: GiftId) -> Option<Step> {
-    None
 }

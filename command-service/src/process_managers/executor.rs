@@ -7,7 +7,7 @@ use shared::{
     domain::{
         Actor, EventSourced, Intent, PaymentId,
         dispute::Dispute,
-        order::Order,
+        order::{Order, OrderCommand},
         payment::{Payment, PaymentCommand},
     },
     log::RecordedEvent,
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::{
     PROCESS_MANAGERS,
+    gift_desk::GiftDesk,
     step::{Effect, Policies, Step},
     turns::Turns,
 };
@@ -92,6 +93,8 @@ pub struct Executor {
     pub orders: CommandHandler<Order>,
     /// Payments.
     pub payments: CommandHandler<Payment>,
+    /// Gifts, and what is done with them beside asking them.
+    pub gifts: GiftDesk,
     /// Disputes.
     pub disputes: CommandHandler<Dispute>,
     /// The outside.
@@ -140,7 +143,11 @@ impl Executor {
             match step {
                 Step::Order { order_id, command, otherwise } => {
                     let asks = (order_id.0, false);
-                    if self.ask(&self.orders, cause, &mut asked, asks, command).await? == Answer::No {
+                    // A new order begins a flow of its own, and gives it its name.
+                    let is_new = matches!(command, OrderCommand::Create(_));
+                    let own = Cause { correlation_id: order_id.0, ..cause.clone() };
+                    let flow = if is_new { &own } else { cause };
+                    if self.ask(&self.orders, flow, &mut asked, asks, command).await? == Answer::No {
                         left.extend(otherwise.into_iter().rev());
                     }
                 }
@@ -149,6 +156,11 @@ impl Executor {
                     let is_new = matches!(command, PaymentCommand::Initiate(_)) && !cause.may_be_repeated;
                     let asks = (payment_id.0, is_new);
                     if self.ask(&self.payments, cause, &mut asked, asks, command).await? == Answer::No {
+                        left.extend(otherwise.into_iter().rev());
+                    }
+                }
+                Step::Gift { gift_id, act, otherwise } => {
+                    if self.do_with_gift(cause, &mut asked, gift_id, act).await? == Answer::No {
                         left.extend(otherwise.into_iter().rev());
                     }
                 }
@@ -181,7 +193,7 @@ impl Executor {
     }
 
     /// Has a command done once, however often its cause is followed.
-    async fn ask<A: EventSourced>(
+    pub(super) async fn ask<A: EventSourced>(
         &self,
         handler: &CommandHandler<A>,
         cause: &Cause,
@@ -325,7 +337,7 @@ fn describe<E: std::fmt::Display>(error: &CommandError<E>) -> String {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     Yes,
     No,
 }

@@ -7,6 +7,11 @@ mod deadlines;
 mod dispute;
 mod executor;
 mod fulfilment;
+mod gift_deadlines;
+mod gift_desk;
+mod gift_expiry;
+mod gift_purchase;
+mod gift_use;
 mod order_payment;
 mod reconciliation;
 mod refund;
@@ -16,15 +21,17 @@ mod step;
 mod turns;
 
 use shared::{
-    domain::{DomainEvent, dispute::DisputeEvent, order::OrderEvent, payment::PaymentEvent},
+    domain::{DomainEvent, dispute::DisputeEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent},
     log::RecordedEvent,
 };
 
 pub use dead_letters::QUEUE;
 pub use deadlines::on_timer;
 pub use executor::{Cause, CommandObserver, EffectRun, Effects, Executor, Poison};
+pub use gift_deadlines::is_given_up;
+pub use gift_desk::GiftDesk;
 pub use runner::{LetterObserver, Runner};
-pub use step::{Effect, Policies, Situation, Step};
+pub use step::{DishNow, Effect, GiftAct, Policies, Situation, Step};
 pub use turns::Turns;
 
 /// A process manager: its stable name, which names its commands, and its reaction.
@@ -36,11 +43,14 @@ pub struct ProcessManager {
 }
 
 /// All of them, in the order in which they react to one event.
-pub const PROCESS_MANAGERS: [ProcessManager; 5] = [
+pub const PROCESS_MANAGERS: [ProcessManager; 8] = [
     ProcessManager { name: "order_payment", react: order_payment::react },
     ProcessManager { name: "fulfilment", react: fulfilment::react },
     ProcessManager { name: "cancellation", react: cancellation::react },
     ProcessManager { name: "refund", react: refund::react },
+    ProcessManager { name: "gift_purchase", react: gift_purchase::react },
+    ProcessManager { name: "gift_use", react: gift_use::react },
+    ProcessManager { name: "gift_expiry", react: gift_expiry::react },
     ProcessManager { name: "dispute", react: dispute::react },
 ];
 
@@ -92,7 +102,28 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | PaymentEvent::PaymentIntegrityResolutionProposed(_)
             | PaymentEvent::PaymentIntegrityViolated(_) => false,
         },
-        DomainEvent::Gift(_) => false,
+        DomainEvent::Gift(event) => match event {
+            GiftEvent::GiftPaymentRequested(_)
+            | GiftEvent::GiftPaymentAttemptFailed(_)
+            | GiftEvent::GiftIssued(_)
+            | GiftEvent::GiftActivated(_)
+            | GiftEvent::GiftReserved(_)
+            | GiftEvent::GiftCredited(_)
+            | GiftEvent::GiftExpired(_)
+            | GiftEvent::GiftCancelled(_)
+            | GiftEvent::GiftRefundRequested(_)
+            | GiftEvent::GiftUnblocked(_) => true,
+            GiftEvent::GiftCreated(_)
+            | GiftEvent::GiftDelivered(_)
+            | GiftEvent::GiftReminded(_)
+            | GiftEvent::GiftActivationReverted(_)
+            | GiftEvent::GiftConverted(_)
+            | GiftEvent::GiftRedeemed(_)
+            | GiftEvent::GiftReservationReleased(_)
+            | GiftEvent::GiftRefundSettled(_)
+            | GiftEvent::GiftRefundReverted(_)
+            | GiftEvent::GiftBlocked(_) => false,
+        },
         DomainEvent::Dispute(event) => match event {
             DisputeEvent::DisputeResolved(_) | DisputeEvent::DisputeSlaBreached(_) => true,
             DisputeEvent::DisputeOpened(_)

@@ -173,7 +173,8 @@ fn on_looked_at(
     steps
 }
 
-fn send_back(payment_id: PaymentId, payment: &Payment) -> Vec<Step> {
+/// Money that had nothing to buy: let go if it is only held, else sent back.
+pub(super) fn send_back(payment_id: PaymentId, payment: &Payment) -> Vec<Step> {
     match (payment.status(), payment.captured()) {
         (Some(PaymentStatus::Authorized), _) => vec![abort(payment_id, "the money had nothing to buy")],
         (_, Some(captured)) => {

@@ -1,8 +1,9 @@
-//! What an order owes back is paid back through the payment that brought it.
+//! What an order owes back is paid back through the payment and the gift that brought it.
 
 use shared::{
     domain::{
-        DomainEvent, Money, OrderId, PaymentId, RefundId,
+        DomainEvent, GiftId, Money, OrderId, PaymentId, RefundId,
+        gift::{GiftCommand, GiftEvent},
         order::{AuthorizeRefund, Fault, Order, OrderCommand, OrderEvent, RefundAmount, RefundPart, RefundSource},
         payment::{Payment, PaymentCommand, PaymentEvent, PaymentRefundSource, RefundState},
     },
@@ -10,18 +11,22 @@ use shared::{
 };
 use uuid::Uuid;
 
-use super::step::{Effect, Situation, Step};
+use super::step::{Effect, GiftAct, Situation, Step};
 
 pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
     match &event.event {
-        Ok(DomainEvent::Order(OrderEvent::OrderRefundAuthorized(authorized))) => match authorized.payment_id {
-            // A part that goes to the gift alone needs no bank.
-            Some(payment_id) if authorized.card_amount.is_positive() => {
-                let order_id = OrderId(event.aggregate_id);
-                vec![pay_back(order_id, payment_id, authorized.refund_id, authorized.card_amount)]
-            }
-            Some(_) | None => Vec::new(),
-        },
+        Ok(DomainEvent::Order(OrderEvent::OrderRefundAuthorized(authorized))) => {
+            let order_id = OrderId(event.aggregate_id);
+            let card = authorized.payment_id.filter(|_| authorized.card_amount.is_positive());
+            let card = card.map(|id| pay_back(order_id, id, authorized.refund_id, authorized.card_amount));
+            let gift = situation.order.as_ref().and_then(Order::gift).filter(|_| authorized.gift_amount.is_positive());
+            let gift = gift.map(|gift| credit(order_id, gift.gift_id, authorized.refund_id, authorized.gift_amount));
+            card.into_iter().chain(gift).collect()
+        }
+        Ok(DomainEvent::Gift(GiftEvent::GiftCredited(credited))) => {
+            let settle = OrderCommand::SettleRefund { refund_id: credited.refund_id, part: RefundPart::Gift };
+            vec![Step::order(credited.order_id, settle)]
+        }
         Ok(DomainEvent::Payment(payment_event)) => {
             on_payment(event.event_id, PaymentId(event.aggregate_id), payment_event, situation)
         }
@@ -39,6 +44,19 @@ fn pay_back(order_id: OrderId, payment_id: PaymentId, refund_id: RefundId, amoun
     Step::Payment {
         payment_id,
         command: PaymentCommand::RequestRefund { refund_id, amount, source },
+        otherwise: vec![Step::order(order_id, refused)],
+    }
+}
+
+fn credit(order_id: OrderId, gift_id: GiftId, refund_id: RefundId, amount: Money) -> Step {
+    let refused = OrderCommand::RecordRefundFailure {
+        refund_id,
+        part: RefundPart::Gift,
+        reason: "the gift refused the credit".to_owned(),
+    };
+    Step::Gift {
+        gift_id,
+        act: GiftAct::Ask(Box::new(GiftCommand::Credit { refund_id, order_id, amount })),
         otherwise: vec![Step::order(order_id, refused)],
     }
 }

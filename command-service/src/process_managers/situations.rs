@@ -25,6 +25,7 @@ impl Executor {
                 OrderEvent::OrderPaid(_)
                 | OrderEvent::OrderAccepted(_)
                 | OrderEvent::OrderCancelled(_)
+                | OrderEvent::OrderRefundAuthorized(_)
                 | OrderEvent::OrderPayoutFrozen(_)
                 | OrderEvent::OrderPaymentAttemptFailed(_),
             )) => {
@@ -33,7 +34,7 @@ impl Executor {
                     situation.payment = self.load(&self.payments, held.0).await?;
                 }
             }
-            Ok(DomainEvent::Order(_) | DomainEvent::Dispute(_) | DomainEvent::Gift(_)) => {}
+            Ok(DomainEvent::Order(_) | DomainEvent::Dispute(_)) => {}
             Ok(DomainEvent::Payment(payment_event)) => {
                 situation.payment = self.load_since(&self.payments, event.aggregate_id, event.sequence).await?;
                 let is_about_money = matches!(
@@ -45,9 +46,13 @@ impl Executor {
                         | PaymentEvent::PaymentChargebackRecorded(_)
                         | PaymentEvent::PaymentExternalRefundRecorded(_)
                 );
+                self.situate_gift_payment(&mut situation).await?;
                 if let (true, Some(order_id)) = (is_about_money, situation.order_of_payment()) {
                     situation.order = self.load(&self.orders, order_id.0).await?;
                 }
+            }
+            Ok(DomainEvent::Gift(gift_event)) => {
+                self.situate_gift(&mut situation, gift_event, event.aggregate_id, event.sequence).await?;
             }
             Err(error) => return Err(Poison { manager: "process_managers", reason: error.to_string() }),
         }
@@ -73,7 +78,15 @@ impl Executor {
 
     /// The situation of a timer that needs to look at nothing.
     pub fn empty_situation(&self) -> Situation {
-        Situation { now: self.clock.now(), order: None, payment: None, policies: (*self.policies).clone() }
+        Situation {
+            now: self.clock.now(),
+            order: None,
+            payment: None,
+            gift: None,
+            dish: None,
+            overdue: Vec::new(),
+            policies: (*self.policies).clone(),
+        }
     }
 
     pub(super) async fn load<A: EventSourced>(
@@ -84,7 +97,7 @@ impl Executor {
         self.load_since(handler, id, u64::MAX).await
     }
 
-    async fn load_since<A: EventSourced>(
+    pub(super) async fn load_since<A: EventSourced>(
         &self,
         handler: &CommandHandler<A>,
         id: Uuid,

@@ -2,11 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use shared::domain::{
-    DisputeId, OrderId, PaymentId,
+    DisputeId, GiftId, Money, OrderId, PaymentId,
     dispute::{DisputeCommand, DisputePolicy},
-    order::{Order, OrderCommand, OrderPolicy},
+    gift::{Gift, GiftCommand, GiftPolicy},
+    order::{Order, OrderCommand, OrderPolicy, ProducerSnapshot, RequestedLine},
     payment::{Payment, PaymentCommand, PaymentPolicy, Provider, Purpose},
 };
+
+use uuid::Uuid;
 
 use crate::timers::TimerKind;
 
@@ -31,6 +34,15 @@ pub enum Step {
         /// What to do instead if it says no; without it, a no is an answer too.
         otherwise: Vec<Step>,
     },
+    /// Ask something of a gift, or of the vault that holds its code.
+    Gift {
+        /// The gift.
+        gift_id: GiftId,
+        /// What.
+        act: GiftAct,
+        /// What to do instead if it says no; without it, a no is an answer too.
+        otherwise: Vec<Step>,
+    },
     /// Ask something of a dispute.
     Dispute {
         /// The dispute.
@@ -52,6 +64,22 @@ pub enum Step {
         /// When.
         due_at: DateTime<Utc>,
     },
+}
+
+/// Something to do with a gift.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GiftAct {
+    /// Ask it.
+    Ask(Box<GiftCommand>),
+    /// Make its code, and tell it that its money is there.
+    Issue {
+        /// The payment that brought the money.
+        payment_id: PaymentId,
+        /// How much.
+        amount: Money,
+    },
+    /// Erase its code.
+    EraseCode,
 }
 
 /// Something to do at the payment provider. The payment says what exactly, at the moment of doing.
@@ -98,8 +126,23 @@ pub struct Situation {
     pub order: Option<Order>,
     /// The payment, where the event is about one.
     pub payment: Option<Payment>,
+    /// The gift, where the event is about one or about its payment.
+    pub gift: Option<Gift>,
+    /// What the order of a given dish needs to know of the catalogue.
+    pub dish: Option<DishNow>,
+    /// The reservations of the gift whose time is over, and whether their orders will never redeem them.
+    pub overdue: Vec<(Uuid, bool)>,
     /// The settings.
     pub policies: Policies,
+}
+
+/// A given dish and its kitchen as the catalogue has them now.
+#[derive(Debug, Clone)]
+pub struct DishNow {
+    /// The kitchen.
+    pub producer: ProducerSnapshot,
+    /// The dish, in the quantity that was given.
+    pub line: RequestedLine,
 }
 
 /// The settings that process managers hand on.
@@ -111,6 +154,8 @@ pub struct Policies {
     pub dispute: DisputePolicy,
     /// Durations and limits of payments.
     pub payment: PaymentPolicy,
+    /// Durations and limits of gifts.
+    pub gift: GiftPolicy,
     /// The provider for customers who do not choose one.
     pub default_provider: Provider,
     /// The providers that may be used.
@@ -127,12 +172,25 @@ impl Situation {
             Purpose::Gift { .. } => None,
         }
     }
+
+    /// The gift that the payment is for.
+    pub fn gift_of_payment(&self) -> Option<GiftId> {
+        match self.payment.as_ref()?.purpose()? {
+            Purpose::Gift { gift_id } => Some(gift_id),
+            Purpose::Order { .. } => None,
+        }
+    }
 }
 
 impl Step {
     /// Asks an order; a no is an answer too.
     pub fn order(order_id: OrderId, command: OrderCommand) -> Self {
         Self::Order { order_id, command, otherwise: Vec::new() }
+    }
+
+    /// Asks a gift; a no is an answer too.
+    pub fn gift(gift_id: GiftId, command: GiftCommand) -> Self {
+        Self::Gift { gift_id, act: GiftAct::Ask(Box::new(command)), otherwise: Vec::new() }
     }
 
     /// Asks a dispute; a no is an answer too.

@@ -215,9 +215,11 @@ fn not_tried(provider: &GuardedProvider, attempt: &RefundAttempt, error: &CallEr
                 ErrorClass::NotSent | ErrorClass::OutcomeUnknown | ErrorClass::Transient | ErrorClass::Unlisted => {
                     (Some(now + rest(UNREACHED_REST)), UNREACHED_MAX)
                 }
+                // The payment is not where it can be given back from, perhaps only just now.
+                ErrorClass::StateConflict => (Some(now + rest(UNREACHED_REST)), UNREACHED_MAX),
                 ErrorClass::Config => (Some(now + rest(MISCONFIGURED_REST)), UNREACHED_MAX),
                 // A person has to look: the same again would be refused again.
-                ErrorClass::Declined { .. } | ErrorClass::InvalidRequest | ErrorClass::StateConflict => (None, 0),
+                ErrorClass::Declined { .. } | ErrorClass::InvalidRequest => (None, 0),
             };
             (code.clone().or_else(|| Some(class.as_str().to_owned())), retry_at, tries_max)
         }

@@ -199,14 +199,15 @@ impl Registry {
         (correlation_id, source_id): (Uuid, Uuid),
         as_what: &'static str,
     ) -> Result<Booked, ImportError> {
+        let command_id = Uuid::new_v5(&source_id, line.registry_ref.as_bytes());
         let submission = Submission {
             aggregate_id: line.payment_id.0,
             is_new: false,
-            command_id: Uuid::new_v5(&source_id, line.registry_ref.as_bytes()),
+            command_id,
             fingerprint: None,
             expected_version: None,
             correlation_id,
-            causation_id: source_id,
+            causation_id: command_id,
             request_id: None,
             traceparent: None,
             intent: Intent { actor: Actor::system("registry"), now: self.clock.now(), command },

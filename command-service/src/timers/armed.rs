@@ -1,7 +1,7 @@
 //! Which events start which deadlines.
 
 use chrono::{DateTime, Utc};
-use shared::domain::{DomainEvent, dispute::DisputeEvent, order::OrderEvent, payment::PaymentEvent};
+use shared::domain::{DomainEvent, dispute::DisputeEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent};
 use uuid::Uuid;
 
 use crate::event_log::{NewEvent, NewTimer};
@@ -33,10 +33,20 @@ pub enum TimerKind {
     DisputeResponse,
     /// Nobody has decided a dispute.
     DisputeDecision,
+    /// A gift that nobody paid is called off.
+    GiftPaymentDeadline,
+    /// The recipient of a gift is told of it.
+    GiftDeliver,
+    /// The holder of a gift is reminded of its end.
+    GiftRemind,
+    /// A gift's time is over.
+    GiftExpiry,
+    /// A share of a gift whose order should be paid by now is looked at.
+    GiftReservationTtl,
 }
 
 impl TimerKind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 17] = [
         Self::OrderPaymentDeadline,
         Self::ProducerAccept,
         Self::OrderAutoComplete,
@@ -49,6 +59,11 @@ impl TimerKind {
         Self::StuckFulfilment,
         Self::DisputeResponse,
         Self::DisputeDecision,
+        Self::GiftPaymentDeadline,
+        Self::GiftDeliver,
+        Self::GiftRemind,
+        Self::GiftExpiry,
+        Self::GiftReservationTtl,
     ];
 
     /// The stored name.
@@ -66,6 +81,11 @@ impl TimerKind {
             Self::StuckFulfilment => "stuck_fulfilment",
             Self::DisputeResponse => "dispute_response",
             Self::DisputeDecision => "dispute_decision",
+            Self::GiftPaymentDeadline => "gift_payment_deadline",
+            Self::GiftDeliver => "gift_deliver",
+            Self::GiftRemind => "gift_remind",
+            Self::GiftExpiry => "gift_expiry",
+            Self::GiftReservationTtl => "gift_reservation_ttl",
         }
     }
 
@@ -86,10 +106,13 @@ pub const STUCK_AFTER: chrono::Duration = chrono::Duration::hours(2);
 /// The deadlines that `event` of the aggregate starts.
 pub fn armed_by(aggregate_id: Uuid, event: &NewEvent) -> impl Iterator<Item = NewTimer> {
     let deadlines = match &event.event {
-        DomainEvent::Order(order_event) => of_order(order_event, event.occurred_at),
-        DomainEvent::Payment(payment_event) => [of_payment(payment_event, event.occurred_at), None],
-        DomainEvent::Dispute(dispute_event) => [of_dispute(dispute_event), None],
-        DomainEvent::Gift(_) => [None, None],
+        DomainEvent::Order(order_event) => {
+            let [first, second] = of_order(order_event, event.occurred_at);
+            [first, second, None]
+        }
+        DomainEvent::Payment(payment_event) => [of_payment(payment_event, event.occurred_at), None, None],
+        DomainEvent::Dispute(dispute_event) => [of_dispute(dispute_event), None, None],
+        DomainEvent::Gift(gift_event) => of_gift(gift_event),
     };
     deadlines.into_iter().flatten().map(move |(kind, due_at)| NewTimer {
         timer_id: Uuid::new_v5(&event.event_id, kind.as_str().as_bytes()),
@@ -165,4 +188,36 @@ fn of_dispute(event: &DisputeEvent) -> Option<Deadline> {
         | DisputeEvent::DisputeSlaBreached(_)
         | DisputeEvent::DisputeResolved(_) => None,
     }
+}
+
+fn of_gift(event: &GiftEvent) -> [Option<Deadline>; 3] {
+    let only = match event {
+        GiftEvent::GiftCreated(created) => Some((TimerKind::GiftPaymentDeadline, created.payment_deadline)),
+        GiftEvent::GiftIssued(issued) => {
+            return [
+                Some((TimerKind::GiftDeliver, issued.deliver_at)),
+                Some((TimerKind::GiftRemind, issued.remind_at)),
+                Some((TimerKind::GiftExpiry, issued.expires_at)),
+            ];
+        }
+        GiftEvent::GiftReminded(reminded) => reminded.next_at.map(|next_at| (TimerKind::GiftRemind, next_at)),
+        GiftEvent::GiftReserved(reserved) => Some((TimerKind::GiftReservationTtl, reserved.until)),
+        GiftEvent::GiftPaymentRequested(_)
+        | GiftEvent::GiftPaymentAttemptFailed(_)
+        | GiftEvent::GiftDelivered(_)
+        | GiftEvent::GiftActivated(_)
+        | GiftEvent::GiftActivationReverted(_)
+        | GiftEvent::GiftConverted(_)
+        | GiftEvent::GiftRedeemed(_)
+        | GiftEvent::GiftReservationReleased(_)
+        | GiftEvent::GiftCredited(_)
+        | GiftEvent::GiftExpired(_)
+        | GiftEvent::GiftCancelled(_)
+        | GiftEvent::GiftRefundRequested(_)
+        | GiftEvent::GiftRefundSettled(_)
+        | GiftEvent::GiftRefundReverted(_)
+        | GiftEvent::GiftBlocked(_)
+        | GiftEvent::GiftUnblocked(_) => None,
+    };
+    [only, None, None]
 }

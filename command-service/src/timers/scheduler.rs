@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt, stream};
 use shared::{
-    domain::{OrderId, PaymentId},
+    domain::{GiftId, OrderId, PaymentId},
     runtime::supervisor::panic_message,
 };
 use sqlx::{PgPool, Row};
@@ -188,6 +188,11 @@ impl Scheduler {
             TimerKind::CaptureLimit | TimerKind::RefundRetry | TimerKind::AbortRetry | TimerKind::PaymentPoll => {
                 self.executor.situation_of_payment(PaymentId(timer.aggregate_id)).await?
             }
+            TimerKind::GiftPaymentDeadline
+            | TimerKind::GiftDeliver
+            | TimerKind::GiftRemind
+            | TimerKind::GiftExpiry
+            | TimerKind::GiftReservationTtl => self.executor.situation_of_gift(GiftId(timer.aggregate_id)).await?,
         };
         let steps = on_timer(kind, timer.aggregate_id, timer.round(), &situation);
         let cause = Cause {

@@ -8,6 +8,8 @@ use sqlx::{PgPool, Postgres, QueryBuilder, Row, postgres::PgRow, types::Json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::history::strip;
+
 /// Where a letter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -250,9 +252,7 @@ fn read(row: &PgRow) -> Result<Letter, sqlx::Error> {
     let name: &str = row.try_get("status")?;
     let status = LetterQueueStatus::ALL.into_iter().find(|status| status.as_str() == name);
     let Json(mut payload): Json<Value> = row.try_get("payload")?;
-    if let Value::Object(members) = &mut payload {
-        members.remove("pii_sealed");
-    }
+    strip(&mut payload);
     Ok(Letter {
         id: row.try_get("id")?,
         queue_name: row.try_get("queue_name")?,

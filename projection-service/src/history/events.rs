@@ -79,11 +79,11 @@ impl EventView {
     }
 }
 
-/// Takes out what is personal, sealed as it is.
-pub(super) fn strip(value: &mut Value) {
+/// Takes out what is personal, sealed as it is: by their name such fields are known.
+pub(crate) fn strip(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            members.retain(|name, _| name != "pii_sealed");
+            members.retain(|name, _| !name.ends_with("_sealed"));
             members.values_mut().for_each(strip);
         }
         Value::Array(items) => items.iter_mut().for_each(strip),

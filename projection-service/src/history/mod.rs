@@ -10,5 +10,6 @@ mod trace;
 
 pub use changes::{FieldChange, FieldOrigin, difference};
 pub use events::EventView;
+pub(crate) use events::strip;
 pub use replay::{HistoryError, StateAt, StreamId, Until, fields, row_at, state};
 pub use trace::{TRACE_MAX, TraceEntry, trace};

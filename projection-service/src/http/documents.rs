@@ -4,7 +4,7 @@ use shared::web::{Meta, problem::ProblemDetails};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::{
-    DisputeView, HistoryEntry, OrderView, PaymentView,
+    DisputeView, GiftView, HistoryEntry, OrderView, PaymentView,
     projections::{Forgotten, Healed, ProjectionView},
     tickets::WsTicket,
 };
@@ -49,6 +49,10 @@ answers! {
     HistoryAnswer: Vec<HistoryEntry>;
     /// A payment.
     PaymentViewAnswer: PaymentView;
+    /// A gift.
+    GiftViewAnswer: GiftView;
+    /// A page of gifts.
+    GiftListAnswer: Vec<GiftView>;
     /// A dispute.
     DisputeViewAnswer: DisputeView;
     /// A page of disputes.

@@ -10,6 +10,7 @@ mod disputes;
 mod dlq;
 mod documents;
 mod freshness;
+mod gifts;
 mod history;
 mod operations;
 mod operators;
@@ -28,6 +29,7 @@ use utoipa::{OpenApi, openapi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use dispute_view::DisputeView;
+pub use gifts::GiftView;
 pub use history::HistoryEntry;
 pub use order_view::OrderView;
 pub use payments::PaymentView;
@@ -43,6 +45,7 @@ pub use state::{ReadParts, ReadState};
     tags(
         (name = "orders", description = "Orders as their parties see them"),
         (name = "payments", description = "Attempts to pay"),
+        (name = "gifts", description = "Gifts as their buyers and recipients see them"),
         (name = "disputes", description = "Disagreements about orders, as their parties see them"),
         (name = "catalogue", description = "Dishes, kitchens and categories"),
         (name = "analytics", description = "Sums over many orders"),
@@ -71,6 +74,8 @@ fn documented() -> OpenApiRouter<ReadState> {
         .routes(routes!(orders::list_order_refunds))
         .routes(routes!(history::get_order_history))
         .routes(routes!(payments::get_payment))
+        .routes(routes!(gifts::list_gifts))
+        .routes(routes!(gifts::get_gift))
         .routes(routes!(disputes::list_disputes))
         .routes(routes!(disputes::get_dispute))
         .routes(routes!(catalogue::list_dishes))

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use serde::Serialize;
 use shared::{
     domain::{
-        Money, OrderId, PaymentId,
+        GiftId, Money, OrderId, PaymentId,
         order::Viewer,
         payment::{CaptureMode, PaymentStatus, Provider},
     },
@@ -21,7 +21,7 @@ use super::{
     freshness::{StaleQuery, Wanted},
 };
 use crate::projections::{
-    ORDERS, PAYMENTS,
+    GIFTS, ORDERS, PAYMENTS,
     payments::{self, BankActRow, IntegrityProposalRow, OwnedPayment, PaymentFailureRow, PaymentRefundRow, PaymentUse},
 };
 
@@ -38,6 +38,10 @@ pub struct PaymentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub order_id: Option<OrderId>,
+    /// The gift it buys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub gift_id: Option<GiftId>,
     /// Who moves the money.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -126,8 +130,8 @@ pub(super) async fn get_payment(
     headers: HeaderMap,
     ValidQuery(query): ValidQuery<StaleQuery>,
 ) -> Result<Response, Problem> {
-    // Whose it is, its order knows.
-    let seen = state.catch_up(wanted, query.allow_stale, &[ORDERS, PAYMENTS]).await?;
+    // Whose it is, its order or gift knows.
+    let seen = state.catch_up(wanted, query.allow_stale, &[ORDERS, GIFTS, PAYMENTS]).await?;
     let found = payments::find(&state.db, id).await.map_err(unavailable)?;
     let known = found.and_then(|found| Some((side_of(&caller, &found)?, found)));
     let Some((viewer, OwnedPayment { payment, .. })) = known else {
@@ -141,6 +145,8 @@ pub(super) async fn get_payment(
 fn side_of(caller: &Principal, found: &OwnedPayment) -> Option<Viewer> {
     match (found.customer_id, found.producer_id) {
         (Some(customer_id), Some(producer_id)) => viewer_of(caller, customer_id, producer_id),
+        // A gift has no kitchen.
+        (Some(buyer_id), None) if caller.is(Role::Customer) && caller.user_id == buyer_id => Some(Viewer::Customer),
         _ => caller.is(Role::Admin).then_some(Viewer::Admin),
     }
 }
@@ -151,6 +157,7 @@ impl PaymentView {
         let shows_all = viewer != Viewer::Producer;
         Self {
             order_id: payment.order_id(),
+            gift_id: payment.gift_id(),
             payment_id: payment.id,
             status: payment.status,
             amount: payment.amount,

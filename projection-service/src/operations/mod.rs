@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use job::{Job, JobError, Progress, Run, Step};
-pub use table::{CreateError, NewOperation, act, ask, create, create_in, find, list, open_about, set_input};
+pub use table::{CreateError, NewOperation, act, ask, create, create_in, find, list, open_about, set_input, sweep};
 pub use worker::{MakeJob, Worker};
 
 /// What an operation does.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{
     PgConnection, PgPool, Row,
@@ -273,6 +274,13 @@ pub(super) async fn note_error(db: &PgPool, id: Uuid, error: &str) -> Result<(),
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Deletes operations that ended before `than`, with what belongs to them; who asked for them stays written down.
+pub async fn sweep(db: &PgPool, than: DateTime<Utc>, limit: i64) -> Result<u64, sqlx::Error> {
+    let swept =
+        sqlx::query("DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE finished_at < $1 LIMIT $2)");
+    Ok(swept.bind(than).bind(limit).execute(db).await?.rows_affected())
 }
 
 fn read(row: &PgRow) -> Result<Operation, sqlx::Error> {

@@ -10,6 +10,7 @@
 pub mod catalogue;
 pub mod disputes;
 pub mod feed;
+pub mod gifts;
 pub mod order_facts;
 pub mod orders;
 pub mod payments;
@@ -25,17 +26,20 @@ pub fn models(failpoints: &Failpoints) -> Models {
         Named::<orders::Orders>::model(failpoints),
         Named::<payments::Payments>::model(failpoints),
         Named::<disputes::Disputes>::model(failpoints),
+        Named::<gifts::Gifts>::model(failpoints),
         Named::<feed::Feed>::model(failpoints),
         Named::<order_facts::OrderFacts>::model(failpoints),
     ])
 }
 
 /// Every projection's name.
-pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, DISPUTES, FEED, ORDER_FACTS];
+pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, DISPUTES, GIFTS, FEED, ORDER_FACTS];
 /// The name of the orders.
 pub const ORDERS: &str = "orders";
 /// The name of the payments.
 pub const PAYMENTS: &str = "payments";
+/// The name of the gifts.
+pub const GIFTS: &str = "gifts";
 /// The name of the disputes.
 pub const DISPUTES: &str = "disputes";
 /// The name of the feed.

@@ -31,6 +31,30 @@ const COMMAND_ID: HeaderName = HeaderName::from_static("homefood-command-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("homefood-request-id");
 const SCHEMA_VERSION: HeaderName = HeaderName::from_static("homefood-schema-version");
 
+/// Every header of a message, and what it says; the last three only if there is something to say.
+pub const EVENT_HEADERS: &[(&str, &str)] = &[
+    ("ce-specversion", "The version of CloudEvents: 1.0."),
+    ("ce-id", "The event's own id."),
+    ("ce-source", "Where it comes from: the log."),
+    ("ce-type", "What happened, with the version of its schema."),
+    ("ce-subject", "What it happened to: kind and id of the aggregate."),
+    ("ce-time", "When it happened, in the domain's time."),
+    ("ce-recordedtime", "When it was recorded, in the database's time."),
+    ("ce-datacontenttype", "application/json."),
+    ("ce-dataschema", "Where the schema of the payload is."),
+    ("ce-sequence", "The position in the log, padded to 20 digits."),
+    ("ce-streamversion", "The place in the stream of its aggregate."),
+    ("ce-partitionkey", "The aggregate."),
+    ("ce-correlationid", "The business flow it belongs to."),
+    ("ce-causationid", "The command or event that caused it."),
+    ("Nats-Msg-Id", "The event's own id, for NATS."),
+    ("homefood-actor", "Who caused it: a kind and an id."),
+    ("homefood-command-id", "The command that made it happen."),
+    ("homefood-schema-version", "The version of the payload's schema."),
+    ("homefood-request-id", "The HTTP request behind the command."),
+    ("ce-traceparent", "The W3C trace context in which it was made."),
+];
+
 /// The message is not an event of this log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CloudEventError {

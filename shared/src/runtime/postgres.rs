@@ -18,7 +18,9 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "catalogue", include_str!("../../../migrations/0011_catalogue.sql")),
     (20, "dev fake", include_str!("../../../migrations/0020_dev_fake.sql")),
     (30, "roles", include_str!("../../../migrations/0030_roles.sql")),
+    (40, "gifts", include_str!("../../../migrations/0040_gifts.sql")),
     (50, "disputes", include_str!("../../../migrations/0050_disputes.sql")),
+    (51, "catalogue edits", include_str!("../../../migrations/0051_catalogue_edits.sql")),
     (60, "provider inbox", include_str!("../../../migrations/0060_provider_inbox.sql")),
     (61, "bank registry", include_str!("../../../migrations/0061_bank_registry.sql")),
     (70, "operations", include_str!("../../../migrations/0070_operations.sql")),
@@ -26,6 +28,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (72, "generations", include_str!("../../../migrations/0072_generations.sql")),
     (80, "order facts", include_str!("../../../migrations/0080_order_facts.sql")),
     (81, "analyst facts", include_str!("../../../migrations/0081_analyst_facts.sql")),
+    (82, "hourly rollups", include_str!("../../../migrations/0082_hourly_rollups.sql")),
 ];
 
 /// How long a caller waits for a free connection.

@@ -1,7 +1,9 @@
 //! What every HTTP answer of both services has in common: problems, envelopes, callers, tokens, the request itself.
 
 pub mod alias;
+pub mod asyncapi;
 pub mod auth;
+pub mod contracts;
 pub mod envelope;
 pub mod headers;
 pub mod json;

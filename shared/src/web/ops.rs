@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::problem::pages;
+use super::{contracts, problem::pages};
 use crate::runtime::{
     Health, HealthStatus, Metrics,
     health::{HealthCheck, HealthReport, Verdict},
@@ -24,11 +24,14 @@ struct Ops {
     health: Health,
 }
 
-/// `/metrics`, `/health/`, `/health/live`, `/health/ready` and `/problems`.
+/// `/metrics`, `/health/`, `/health/live`, `/health/ready`, `/problems`, `/schemas` and `/asyncapi.json`.
 pub fn routes<S: Clone + Send + Sync + 'static>(metrics: Arc<Metrics>, health: Health) -> OpenApiRouter<S> {
     let documented = OpenApiRouter::new().routes(routes!(report)).routes(routes!(live)).routes(routes!(ready));
     let documented = documented.routes(routes!(scrape)).route("/health", get(report));
-    documented.with_state(Ops { metrics, health }).merge(OpenApiRouter::from(pages::router()))
+    documented
+        .with_state(Ops { metrics, health })
+        .merge(OpenApiRouter::from(pages::router()))
+        .merge(OpenApiRouter::from(contracts::router()))
 }
 
 /// How well the service and each of its parts is.

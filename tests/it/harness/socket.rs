@@ -25,14 +25,19 @@ pub struct Socket {
 impl Socket {
     /// Opens the feed of whoever the client is, and hears the hello.
     pub async fn open(client: &Client) -> Self {
+        Self::try_open(client).await.unwrap_or_else(|code| panic!("the socket was closed with {code}"))
+    }
+
+    /// The same, or the code the socket is closed with.
+    pub async fn try_open(client: &Client) -> Result<Self, u16> {
         let mut request = format!("{}/ws", client.url().replace("http", "ws")).into_client_request().unwrap();
         request.headers_mut().insert("authorization", format!("Bearer {}", client.token()).parse().unwrap());
         let (stream, _) = connect_async(request).await.unwrap();
         let mut socket = Self { stream, head_id: 0 };
-        let hello = socket.next().await;
+        let hello = socket.next_or_closed().await?;
         assert_eq!(hello["type"], "hello", "{hello}");
         socket.head_id = hello["head_id"].as_i64().unwrap();
-        socket
+        Ok(socket)
     }
 
     /// Opens a socket without saying who it is.
@@ -47,11 +52,16 @@ impl Socket {
 
     /// The next message.
     pub async fn next(&mut self) -> Value {
+        self.next_or_closed().await.unwrap_or_else(|code| panic!("the socket was closed with {code}"))
+    }
+
+    /// The next message, or the code the socket is closed with.
+    pub async fn next_or_closed(&mut self) -> Result<Value, u16> {
         loop {
             let message = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("the socket is silent");
             match message.expect("the socket was closed").expect("the socket broke") {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Close(frame) => panic!("the socket was closed: {frame:?}"),
+                Message::Text(text) => return Ok(serde_json::from_str(&text).unwrap()),
+                Message::Close(frame) => return Err(frame.map_or(1005, |frame| frame.code.into())),
                 _ => {}
             }
         }

@@ -101,6 +101,17 @@ async fn the_read_side_cannot_append() {
     check_denied(&db, "UPDATE log_head SET position = 7").await;
     check_denied(&db, "DELETE FROM subject_keys").await;
     check_denied(&db, "SELECT * FROM command_receipts").await;
+    check_denied(&db, "UPDATE operator_acts SET reason = 'another'").await;
+    check_denied(&db, "DELETE FROM operator_acts").await;
+    // Only read models can be replaced.
+    for statement in [
+        "SELECT create_generation('log', 2, '{events}')",
+        "SELECT swap_generation('log', 1, 2, '{log_head}')",
+        "SELECT index_generation('log', 2, '{subject_keys}')",
+    ] {
+        let error = sqlx::query(statement).execute(&db).await.expect_err(statement);
+        assert!(error.to_string().contains("is not a read model of yours"), "{statement}: {error}");
+    }
     let append = format!("SELECT append_events({})", vec!["NULL"; 35].join(", "));
     check_denied(&db, &append).await;
 }

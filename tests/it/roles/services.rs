@@ -42,13 +42,13 @@ async fn an_order_is_placed_and_shown_by_services_under_their_own_roles() {
     let write_side = command_service(address_for(COMMAND, &url).await, keys.path(), names.clone()).await;
     let read_side = projection_service(address_for(PROJECTION, &url).await, keys.path(), names).await;
 
-    let token = customer_token(&write_side.platform);
+    let customer = token(&write_side.platform, Role::Customer);
     let http = reqwest::Client::new();
     let order = json!({
         "dish_id": DISH, "quantity": 2, "delivery_type": "BUILDING",
         "delivery_address_text": "Building 7, flat 12", "user_name": "Anna", "phone": "+79990000001",
     });
-    let place = http.post(format!("{}/api/v1/orders", write_side.address)).bearer_auth(&token).json(&order);
+    let place = http.post(format!("{}/api/v1/orders", write_side.address)).bearer_auth(&customer).json(&order);
     let place = place.header("Idempotency-Key", "roles-1");
     let placed = answer(place.try_clone().unwrap()).await;
     assert_eq!(placed.0, 201, "{}", placed.1);
@@ -57,14 +57,15 @@ async fn an_order_is_placed_and_shown_by_services_under_their_own_roles() {
 
     let id = placed.1["data"]["id"].as_str().unwrap();
     eventually("the order is shown to its customer", async || {
-        let shown = http.get(format!("{}/api/v1/orders/{id}", read_side.address)).bearer_auth(&token);
+        let shown = http.get(format!("{}/api/v1/orders/{id}", read_side.address)).bearer_auth(&customer);
         let (status, body) = answer(shown).await;
         status == 200 && body["data"]["contact"]["delivery_address_text"] == "Building 7, flat 12"
     })
     .await;
-    let ticket = http.post(format!("{}/api/v1/ws-tickets", read_side.address)).bearer_auth(&token);
+    let ticket = http.post(format!("{}/api/v1/ws-tickets", read_side.address)).bearer_auth(&customer);
     let (status, body) = answer(ticket).await;
     assert!(status < 300, "{status} {body}");
+    replace_and_compare(&http, &read_side).await;
     for service in [&write_side, &read_side] {
         eventually("every part is well", async || {
             let (_, report) = answer(http.get(format!("{}/health/", service.address))).await;
@@ -74,6 +75,27 @@ async fn an_order_is_placed_and_shown_by_services_under_their_own_roles() {
     }
     for service in [write_side, read_side] {
         service.platform.supervisor.shutdown(Duration::from_secs(10)).await;
+    }
+}
+
+/// The read side may not change tables, but it may have read models replaced.
+async fn replace_and_compare(http: &reqwest::Client, read_side: &Serving) {
+    let admin = token(&read_side.platform, Role::Admin);
+    for act in ["rebuild", "verify", "rollback", "forget"] {
+        let url = format!("{}/api/v1/admin/projections/orders/{act}", read_side.address);
+        let (status, begun) = answer(http.post(url).bearer_auth(&admin).json(&json!({"reason": "a test"}))).await;
+        assert!(status < 300, "{act}: {begun}");
+        if act == "forget" {
+            assert_eq!(begun["data"]["generations"], 1);
+            continue;
+        }
+        let url = format!("{}/api/v1/operations/{}", read_side.address, begun["data"]["id"].as_str().unwrap());
+        eventually(act, async || {
+            let (_, found) = answer(http.get(&url).bearer_auth(&admin)).await;
+            assert!(!matches!(found["data"]["state"].as_str(), Some("failed" | "paused")), "{found}");
+            found["data"]["state"] == "succeeded"
+        })
+        .await;
     }
 }
 
@@ -136,10 +158,10 @@ async fn serve(platform: Platform, router: utoipa_axum::router::OpenApiRouter) -
     Serving { platform, address }
 }
 
-fn customer_token(platform: &Platform) -> String {
+fn token(platform: &Platform, role: Role) -> String {
     let grant = Grant {
         user_id: UserId(Uuid::now_v7()),
-        roles: Roles::from_iter([Role::Customer]),
+        roles: Roles::from_iter([role]),
         producer_id: None,
         lifetime: Duration::from_secs(600),
     };

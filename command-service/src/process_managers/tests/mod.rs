@@ -2,6 +2,7 @@
 
 mod deadlines;
 mod disputes;
+mod gifts;
 mod held;
 mod kills;
 mod letters;
@@ -15,13 +16,14 @@ use shared::{
     domain::{
         Actor, Money, OrderId, PaymentId,
         dispute::DisputePolicy,
+        gift::GiftPolicy,
         order::{OrderCommand, OrderPolicy, OrderStatus},
         payment::{
             AbortOutcome, EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider,
             ProviderReport, ProviderStatus, RecordProviderStatus, RefundOutcome,
         },
     },
-    runtime::Clock,
+    runtime::{Clock, settings::Key32},
 };
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +31,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    catalogue::Catalogue,
+    gift_vault::GiftVault,
     leader::{Candidate, Office},
     testing::{CUSTOMER, PRICE_KOPECKS, Process, TestDatabase, cook, create, now, pay, run_until, submission},
     timers::Scheduler,
@@ -130,6 +134,7 @@ fn policies() -> Policies {
         order: OrderPolicy::default(),
         dispute: DisputePolicy::default(),
         payment: PaymentPolicy::default(),
+        gift: GiftPolicy::default(),
         default_provider: Provider::DevFake,
         enabled_providers: vec![Provider::DevFake],
         payment_grace: TimeDelta::minutes(10),
@@ -204,6 +209,11 @@ fn executor(process: &Process, clock: &Clock, bank: &Bank) -> Executor {
     Executor {
         orders: process.orders.clone(),
         payments: process.payments.clone(),
+        gifts: GiftDesk {
+            gifts: process.gifts.clone(),
+            vault: GiftVault::new(process.db.clone(), Key32::new([1; 32]), &Key32::new([2; 32])),
+            catalogue: Catalogue::new(process.db.clone()),
+        },
         disputes: process.disputes.clone(),
         effects: Arc::new(bank.clone()),
         queue: process.queue.clone(),

@@ -132,8 +132,11 @@ impl TbankArgs {
         if terminal_key.expose().len() > TERMINAL_KEY_MAX {
             return wrong("TBANK_TERMINAL_KEY is longer than 20 characters");
         }
-        let has_tls = self.api_url.starts_with("https://");
-        if !has_tls && !(is_development && self.api_url.starts_with("http://")) {
+        let is_allowed = match self.api_url.split_once("://") {
+            Some((scheme, _)) => scheme == "https" || (is_development && scheme == "http"),
+            None => false,
+        };
+        if !is_allowed {
             return wrong("TBANK_API_URL must begin with https://");
         }
         Ok(Some(TbankOptions {

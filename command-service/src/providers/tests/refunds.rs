@@ -131,6 +131,7 @@ async fn definite_noes_say_when_to_try_again() {
         (ErrorClass::RateLimited { retry_after: Duration::from_secs(90) }, Some(now + TimeDelta::seconds(90))),
         (ErrorClass::NotSent, Some(now + TimeDelta::seconds(60))),
         (ErrorClass::Config, Some(now + TimeDelta::hours(1))),
+        (ErrorClass::StateConflict, Some(now + TimeDelta::seconds(60))),
         (ErrorClass::Declined { customer_retryable: true }, None),
         (ErrorClass::InvalidRequest, None),
     ] {

@@ -2,15 +2,19 @@
 
 use shared::{
     domain::{
-        AggregateType, DomainEvent, OrderId,
+        AggregateType, DomainEvent, GiftId, OrderId,
         dispute::DisputeEvent,
+        gift::GiftEvent,
         order::{CancelReason, OrderCancelled, OrderEvent, OrderStatus},
     },
     log::RecordedEvent,
 };
 use smallvec::smallvec;
 
-use super::row::{EntryKind, FeedOrder, NewEntry, Notification, NotificationKind, OrderStatusUpdate, Recipient};
+use super::row::{
+    EntryKind, FeedGift, FeedKey, FeedOrder, FeedRow, NewEntry, Notification, NotificationKind, OrderStatusUpdate,
+    Recipient,
+};
 use crate::engine::{FoldError, Keys, Projection};
 
 /// The projection of feeds.
@@ -19,15 +23,16 @@ pub struct Feed;
 
 impl Projection for Feed {
     const NAME: &'static str = crate::projections::FEED;
-    type Key = OrderId;
-    type Row = FeedOrder;
+    type Key = FeedKey;
+    type Row = FeedRow;
 
-    fn keys(event: &RecordedEvent) -> Keys<OrderId> {
+    fn keys(event: &RecordedEvent) -> Keys<FeedKey> {
         match event.aggregate_type {
-            AggregateType::Order => smallvec![OrderId(event.aggregate_id)],
+            AggregateType::Order => smallvec![FeedKey::Order(OrderId(event.aggregate_id))],
             // A dispute is of its order's flow, which the order gave its name.
-            AggregateType::Dispute => smallvec![OrderId(event.correlation_id)],
-            AggregateType::Payment | AggregateType::Gift => smallvec![],
+            AggregateType::Dispute => smallvec![FeedKey::Order(OrderId(event.correlation_id))],
+            AggregateType::Gift => smallvec![FeedKey::Gift(GiftId(event.aggregate_id))],
+            AggregateType::Payment => smallvec![],
         }
     }
 
@@ -35,47 +40,51 @@ impl Projection for Feed {
         event.aggregate_type != AggregateType::Order || event.sequence > 1
     }
 
-    fn apply(
-        row: Option<FeedOrder>,
-        event: &RecordedEvent,
-        domain: &DomainEvent,
-    ) -> Result<Option<FeedOrder>, FoldError> {
-        let order_event = match domain {
-            DomainEvent::Order(order_event) => order_event,
-            DomainEvent::Dispute(dispute_event) => {
-                return Ok(row.map(|mut row| {
-                    row.hear_dispute(event, dispute_event);
-                    row
-                }));
+    fn apply(row: Option<FeedRow>, event: &RecordedEvent, domain: &DomainEvent) -> Result<Option<FeedRow>, FoldError> {
+        let wrong = |found: String| FoldError::out_of_place(domain, found);
+        match (row, domain) {
+            (row, DomainEvent::Payment(_)) => Ok(row),
+            (Some(FeedRow::Order(mut row)), DomainEvent::Dispute(dispute_event)) => {
+                row.hear_dispute(event, dispute_event);
+                Ok(Some(FeedRow::Order(row)))
             }
-            DomainEvent::Payment(_) | DomainEvent::Gift(_) => return Ok(row),
-        };
-        match (row, order_event) {
-            (None, OrderEvent::OrderCreated(created)) => Ok(Some(FeedOrder {
+            (row, DomainEvent::Dispute(_)) => Ok(row),
+            (None, DomainEvent::Order(OrderEvent::OrderCreated(created))) => Ok(Some(FeedRow::Order(FeedOrder {
                 order_id: OrderId(event.aggregate_id),
                 customer_id: created.customer_id,
                 producer_id: created.producer_id,
                 status: OrderStatus::WaitingForPayment,
                 version: event.sequence,
                 entries: Vec::new(),
-            })),
-            (None, _) => Err(FoldError::out_of_place(domain, "does not exist")),
-            (Some(row), OrderEvent::OrderCreated(_)) => {
-                Err(FoldError::out_of_place(domain, format!("is at version {}", row.version)))
-            }
-            (Some(row), _) if event.sequence <= row.version => {
-                Err(FoldError::out_of_place(domain, format!("is at version {}", row.version)))
-            }
-            (Some(mut row), order_event) => {
+            }))),
+            (None, DomainEvent::Gift(GiftEvent::GiftCreated(created))) => Ok(Some(FeedRow::Gift(FeedGift {
+                gift_id: GiftId(event.aggregate_id),
+                buyer_id: created.buyer_id,
+                recipient_user_id: created.recipient_user_id,
+                holder_id: None,
+                version: event.sequence,
+                entries: Vec::new(),
+            }))),
+            (None, DomainEvent::Order(_) | DomainEvent::Gift(_)) => Err(wrong("does not exist".to_owned())),
+            (Some(row), _) if event.sequence <= row.version() => Err(wrong(format!("is at version {}", row.version()))),
+            (Some(FeedRow::Order(mut row)), DomainEvent::Order(order_event)) => {
                 row.version = event.sequence;
                 row.take(event, order_event);
-                Ok(Some(row))
+                Ok(Some(FeedRow::Order(row)))
+            }
+            (Some(FeedRow::Gift(mut row)), DomainEvent::Gift(gift_event)) => {
+                row.version = event.sequence;
+                row.take(event, gift_event);
+                Ok(Some(FeedRow::Gift(row)))
+            }
+            (Some(row), DomainEvent::Order(_) | DomainEvent::Gift(_)) => {
+                Err(wrong(format!("is something else at version {}", row.version())))
             }
         }
     }
 
-    fn settle(row: &mut FeedOrder) {
-        row.entries = Vec::new();
+    fn settle(row: &mut FeedRow) {
+        row.take_entries();
     }
 }
 
@@ -214,18 +223,13 @@ impl FeedOrder {
 
     fn notify(&mut self, event: &RecordedEvent, to: Recipient, kind: NotificationKind, title: &str, body: &str) {
         let order_id = Some(self.order_id);
-        let notification = Notification { kind, title: title.to_owned(), body: body.to_owned(), order_id };
+        let (title, body) = (title.to_owned(), body.to_owned());
+        let notification = Notification { kind, title, body, order_id, gift_id: None };
         self.tell(event, to, EntryKind::Notification(notification));
     }
 
     fn tell(&mut self, event: &RecordedEvent, recipient: Recipient, kind: EntryKind) {
-        self.entries.push(NewEntry {
-            recipient,
-            kind,
-            position: event.position,
-            occurred_at: event.occurred_at,
-            recorded_at: event.recorded_at,
-        });
+        self.entries.push(NewEntry::new(event, recipient, kind));
     }
 }
 

@@ -1,6 +1,7 @@
 //! What users are told: per user one feed with ids 1, 2, 3, … that sockets resume from.
 //!
-//! Only `order_created` names the parties of an order, so the feed keeps a small row per order. The fold says whom to
+//! Only `order_created` names the parties of an order, so the feed keeps a small row per order, and
+//! one per gift. The fold says whom to
 //! tell (a customer by user id, a cook by kitchen); the ids are given out when the batch is stored, in the same
 //! transaction, by the only writer there is.
 //!
@@ -10,6 +11,7 @@
 //! kitchen nobody owns is told nothing.
 
 mod fold;
+mod gifts;
 mod queries;
 mod row;
 mod store;
@@ -19,6 +21,7 @@ mod tests;
 pub use fold::Feed;
 pub use queries::{FeedTail, entries_after, forget_older, heads, tail};
 pub use row::{
-    EntryKind, FeedEntry, FeedOrder, NewEntry, Notification, NotificationKind, OrderStatusUpdate, Recipient,
+    EntryKind, FeedEntry, FeedGift, FeedKey, FeedOrder, FeedRow, NewEntry, Notification, NotificationKind,
+    OrderStatusUpdate, Recipient,
 };
 pub use store::UserEntries;

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::{
-    domain::{OrderId, ProducerId, UserId, order::OrderStatus},
-    log::Position,
+    domain::{GiftId, OrderId, ProducerId, UserId, order::OrderStatus},
+    log::{Position, RecordedEvent},
 };
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// What the feed knows of an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,87 @@ pub struct FeedOrder {
     /// What this batch has to tell; given out when the batch is stored, and then gone.
     #[serde(skip)]
     pub entries: Vec<NewEntry>,
+}
+
+/// What the feed knows of a gift.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeedGift {
+    /// The gift.
+    pub gift_id: GiftId,
+    /// Who pays.
+    pub buyer_id: UserId,
+    /// Whom it is meant for.
+    pub recipient_user_id: Option<UserId>,
+    /// Who took it.
+    pub holder_id: Option<UserId>,
+    /// The version of its stream.
+    pub version: u64,
+    /// What this batch has to tell; given out when the batch is stored, and then gone.
+    #[serde(skip)]
+    pub entries: Vec<NewEntry>,
+}
+
+/// What the feed keeps a row of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FeedKey {
+    /// An order.
+    Order(OrderId),
+    /// A gift.
+    Gift(GiftId),
+}
+
+impl FeedKey {
+    /// The id in the table.
+    pub fn id(self) -> Uuid {
+        match self {
+            Self::Order(id) => id.0,
+            Self::Gift(id) => id.0,
+        }
+    }
+}
+
+/// What the feed knows of something that its users are told about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FeedRow {
+    /// An order.
+    Order(FeedOrder),
+    /// A gift.
+    Gift(FeedGift),
+}
+
+impl FeedRow {
+    /// Its key.
+    pub fn key(&self) -> FeedKey {
+        match self {
+            Self::Order(row) => FeedKey::Order(row.order_id),
+            Self::Gift(row) => FeedKey::Gift(row.gift_id),
+        }
+    }
+
+    /// The version of its stream.
+    pub fn version(&self) -> u64 {
+        match self {
+            Self::Order(row) => row.version,
+            Self::Gift(row) => row.version,
+        }
+    }
+
+    /// What this batch has to tell.
+    pub fn entries(&self) -> &[NewEntry] {
+        match self {
+            Self::Order(row) => &row.entries,
+            Self::Gift(row) => &row.entries,
+        }
+    }
+
+    /// Takes what this batch had to tell.
+    pub fn take_entries(&mut self) -> Vec<NewEntry> {
+        match self {
+            Self::Order(row) => std::mem::take(&mut row.entries),
+            Self::Gift(row) => std::mem::take(&mut row.entries),
+        }
+    }
 }
 
 /// Whom to tell.
@@ -49,6 +131,19 @@ pub struct NewEntry {
     pub occurred_at: DateTime<Utc>,
     /// When that was committed.
     pub recorded_at: DateTime<Utc>,
+}
+
+impl NewEntry {
+    /// What `event` has to tell somebody.
+    pub(super) fn new(event: &RecordedEvent, recipient: Recipient, kind: EntryKind) -> Self {
+        Self {
+            recipient,
+            kind,
+            position: event.position,
+            occurred_at: event.occurred_at,
+            recorded_at: event.recorded_at,
+        }
+    }
 }
 
 /// What an entry says.
@@ -102,6 +197,10 @@ pub struct Notification {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub order_id: Option<OrderId>,
+    /// The gift it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub gift_id: Option<GiftId>,
 }
 
 /// What a notification is about.
@@ -128,6 +227,30 @@ pub enum NotificationKind {
     DisputeResolved,
     /// The cook's share was released.
     PayoutReleased,
+    /// A gift is paid and has a code.
+    GiftIssued,
+    /// Somebody was given something.
+    GiftReceived,
+    /// The buyer is to pass the code on.
+    GiftToHandOver,
+    /// The recipient was told.
+    GiftDelivered,
+    /// The recipient took it.
+    GiftActivated,
+    /// The dish of a gift could not be ordered.
+    GiftActivationReverted,
+    /// A refund of an order came back to a gift.
+    GiftCredited,
+    /// A gift is about to expire.
+    GiftExpiresSoon,
+    /// A gift's time is over.
+    GiftExpired,
+    /// A gift was called off.
+    GiftCancelled,
+    /// Nobody can use a gift.
+    GiftBlocked,
+    /// A gift can be used again.
+    GiftUnblocked,
 }
 
 /// An entry of a user's feed. Goes over NATS to the instances that hold the user's sockets.

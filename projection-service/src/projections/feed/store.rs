@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::value::RawValue;
-use shared::domain::{AggregateType, OrderId};
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 use super::{
     fold::Feed,
-    row::{EntryKind, FeedEntry, FeedOrder, NewEntry, Recipient},
+    row::{EntryKind, FeedEntry, FeedKey, FeedRow, NewEntry, Recipient},
 };
 use crate::engine::{Changes, ReadModel, Replay, to_json};
 
@@ -26,17 +25,18 @@ impl ReadModel for Feed {
     type Written = Vec<UserEntries>;
     /// What users were told is never told again: a rebuild leaves heads and entries alone.
     const TABLES: &'static [&'static str] = &["feed_orders"];
-    const REPLAY: Replay = Replay::ByStream(AggregateType::Order);
+    /// Orders and gifts lie in one table, each the fold of its own kind of stream.
+    const REPLAY: Replay = Replay::ByPosition;
 
-    async fn load(db: &PgPool, keys: &[OrderId]) -> Result<HashMap<OrderId, FeedOrder>, sqlx::Error> {
-        let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();
+    async fn load(db: &PgPool, keys: &[FeedKey]) -> Result<HashMap<FeedKey, FeedRow>, sqlx::Error> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.id()).collect();
         let rows = sqlx::query("SELECT doc FROM feed_orders WHERE order_id = ANY($1)").bind(ids).fetch_all(db).await?;
-        rows.iter().map(|row| row.try_get::<Json<FeedOrder>, _>("doc").map(|Json(row)| (row.order_id, row))).collect()
+        rows.iter().map(|row| row.try_get::<Json<FeedRow>, _>("doc").map(|Json(row)| (row.key(), row))).collect()
     }
 
     async fn store(tx: &mut PgConnection, changes: &Changes<Self>) -> Result<Vec<UserEntries>, sqlx::Error> {
-        let rows: Vec<&FeedOrder> = changes.iter().filter_map(|(_, row)| row.as_ref()).collect();
-        store_orders(tx, &rows).await?;
+        let rows: Vec<&FeedRow> = changes.iter().filter_map(|(_, row)| row.as_ref()).collect();
+        store_rows(tx, &rows).await?;
         let by_user = address(tx, &rows).await?;
         if by_user.is_empty() {
             return Ok(Vec::new());
@@ -54,7 +54,8 @@ impl ReadModel for Feed {
     }
 }
 
-async fn store_orders(tx: &mut PgConnection, rows: &[&FeedOrder]) -> Result<(), sqlx::Error> {
+/// A gift lies in the table as an order does, under its own id.
+async fn store_rows(tx: &mut PgConnection, rows: &[&FeedRow]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "
         INSERT INTO feed_orders (order_id, doc)
@@ -62,7 +63,7 @@ async fn store_orders(tx: &mut PgConnection, rows: &[&FeedOrder]) -> Result<(), 
         ON CONFLICT (order_id) DO UPDATE SET doc = EXCLUDED.doc
         ",
     )
-    .bind(rows.iter().map(|row| row.order_id.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.key().id()).collect::<Vec<_>>())
     .bind(rows.iter().map(to_json).collect::<Result<Vec<_>, _>>()?)
     .execute(tx)
     .await?;
@@ -72,9 +73,9 @@ async fn store_orders(tx: &mut PgConnection, rows: &[&FeedOrder]) -> Result<(), 
 /// Sorts the entries by the user they are for, each user's in order of the log.
 async fn address<'a>(
     tx: &mut PgConnection,
-    rows: &[&'a FeedOrder],
+    rows: &[&'a FeedRow],
 ) -> Result<BTreeMap<Uuid, Vec<&'a NewEntry>>, sqlx::Error> {
-    let entries = rows.iter().flat_map(|row| &row.entries);
+    let entries = rows.iter().flat_map(|row| row.entries());
     let mut kitchens: Vec<Uuid> = entries
         .clone()
         .filter_map(|entry| match entry.recipient {

@@ -1,16 +1,24 @@
 //! Which event tells whom what.
 
-use shared::domain::{
-    Money, OrderId, PaymentId, ProducerId, RefundId, UserId,
-    order::{
-        CancelReason, OrderCompleted, OrderPaymentAttemptFailed, OrderPayoutReleased, OrderRated, OrderRefundSettled,
-        OrderStatus, RefundPart,
+use shared::{
+    domain::{
+        Actor, DisputeId, Money, OfferId, OrderId, PaymentId, ProducerId, RefundId, UserId,
+        dispute::{
+            DisputeClaim, DisputeEscalated, DisputeEvent, DisputeOfferDeclined, DisputeOfferMade, DisputeReason,
+            EscalatedBy, OpenedBy,
+        },
+        order::{
+            CancelReason, OrderCompleted, OrderPaymentAttemptFailed, OrderPayoutFrozen, OrderPayoutReleased,
+            OrderPayoutUnfrozen, OrderProducerReminded, OrderRated, OrderRefundSettled, OrderStatus, PayoutWas,
+            RefundPart,
+        },
+        payment::FailureReason,
     },
-    payment::FailureReason,
+    log::RecordedEvent,
 };
 use uuid::Uuid;
 
-use super::{EntryKind, Feed, Recipient};
+use super::{EntryKind, Feed, FeedKey, Recipient};
 use crate::{
     engine::{Fold, Projection},
     projections::samples::{self, DomainSample, Log},
@@ -19,6 +27,7 @@ use crate::{
 const ORDER: Uuid = Uuid::from_u128(1);
 const ANNA: UserId = UserId(Uuid::from_u128(2));
 const KITCHEN: ProducerId = ProducerId(Uuid::from_u128(3));
+const DISPUTE: Uuid = Uuid::from_u128(4);
 
 struct Life {
     log: Log,
@@ -36,9 +45,21 @@ impl Life {
     #[track_caller]
     fn tells(&mut self, event: impl Into<DomainSample>) -> Vec<String> {
         let event = self.log.push(ORDER, event);
-        self.fold.take(&event).unwrap();
-        let mut row = self.fold.row(&OrderId(ORDER)).unwrap().clone();
-        let told = row.entries.iter().map(|entry| {
+        self.told(&event)
+    }
+
+    /// What an event of the order's dispute tells.
+    #[track_caller]
+    fn tells_of_dispute(&mut self, event: impl Into<DisputeEvent>) -> Vec<String> {
+        let event = self.log.push_dispute((DISPUTE, ORDER), Actor::system("test"), event);
+        self.told(&event)
+    }
+
+    #[track_caller]
+    fn told(&mut self, event: &RecordedEvent) -> Vec<String> {
+        self.fold.take(event).unwrap();
+        let mut row = self.fold.row(&FeedKey::Order(OrderId(ORDER))).unwrap().clone();
+        let told = row.entries().iter().map(|entry| {
             assert_eq!((entry.position, entry.occurred_at), (event.position, event.occurred_at));
             let whom = match entry.recipient {
                 Recipient::User(id) if id == ANNA => "anna",
@@ -61,7 +82,7 @@ impl Life {
         let told = told.collect();
         // As the engine does between batches.
         Feed::settle(&mut row);
-        self.fold = Fold::new([(OrderId(ORDER), Some(row))].into());
+        self.fold = Fold::new([(FeedKey::Order(OrderId(ORDER)), Some(row))].into());
         told
     }
 }
@@ -119,6 +140,48 @@ fn a_stored_row_carries_no_entries() {
     let mut life = Life::new();
     let event = life.log.push(ORDER, samples::paid(ORDER));
     life.fold.take(&event).unwrap();
-    let document = serde_json::to_value(life.fold.row(&OrderId(ORDER)).unwrap()).unwrap();
+    let document = serde_json::to_value(life.fold.row(&FeedKey::Order(OrderId(ORDER))).unwrap()).unwrap();
     assert!(document.get("entries").is_none());
+}
+
+#[test]
+fn the_two_of_a_dispute_hear_of_each_other() {
+    let mut life = Life::new();
+    life.tells(samples::paid(ORDER));
+    let reminded = OrderProducerReminded { accept_deadline: chrono::Utc::now() };
+    assert_eq!(life.tells(reminded), ["kitchen new_order"]);
+    let frozen = OrderPayoutFrozen {
+        dispute_id: DisputeId(DISPUTE),
+        payout_was: PayoutWas::Held,
+        opened_by: OpenedBy::Customer,
+        refundable: Money::rub(20_000),
+        claim: DisputeClaim {
+            reason_code: DisputeReason::Late,
+            description_sealed: None,
+            claimed_amount: None,
+            evidence: vec![],
+            appeal_of: None,
+        },
+    };
+    assert_eq!(life.tells(frozen), ["kitchen dispute_opened"]);
+    let (order_id, offer_id) = (OrderId(ORDER), OfferId::of_dispute(DisputeId(DISPUTE), 1));
+    let offer = DisputeOfferMade { order_id, offer_id, amount: Money::rub(100), message_sealed: None };
+    assert_eq!(life.tells_of_dispute(offer), ["anna dispute_updated"]);
+    assert_eq!(life.tells_of_dispute(DisputeOfferDeclined { order_id, offer_id }), ["kitchen dispute_updated"]);
+    let call = |order_id| DisputeEscalated {
+        order_id,
+        by: EscalatedBy::System,
+        cause: None,
+        decision_due: chrono::Utc::now(),
+    };
+    assert_eq!(life.tells_of_dispute(call(order_id)), ["anna dispute_updated", "kitchen dispute_updated"]);
+    assert!(life.tells_of_dispute(call(OrderId(Uuid::from_u128(77)))).is_empty(), "another order of the same flow");
+    let unfrozen = OrderPayoutUnfrozen {
+        dispute_id: DisputeId(DISPUTE),
+        refund_amount: Money::rub(0),
+        appeal_before: chrono::Utc::now(),
+        auto_complete_at: None,
+        payout_due_at: None,
+    };
+    assert_eq!(life.tells(unfrozen), ["anna dispute_resolved", "kitchen dispute_resolved"]);
 }

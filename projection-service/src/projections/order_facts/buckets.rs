@@ -5,6 +5,8 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, TimeZone, Utc};
 /// A quarter of an hour in seconds. The offset of every time zone is a multiple of it, so every local day is made of
 /// whole quarter hours.
 const QUARTER_SECS: i64 = 15 * 60;
+const HOUR_SECS: i64 = 60 * 60;
+const SIX_HOURS_SECS: i64 = 6 * HOUR_SECS;
 const DAY_SECS: i64 = 24 * 60 * 60;
 
 /// How long a stretch is.
@@ -12,6 +14,10 @@ const DAY_SECS: i64 = 24 * 60 * 60;
 pub enum Width {
     /// A quarter of an hour.
     Quarter,
+    /// An hour.
+    Hour,
+    /// A quarter of a day, UTC.
+    SixHours,
     /// A day, UTC.
     Day,
     /// A calendar month, UTC.
@@ -20,12 +26,14 @@ pub enum Width {
 
 impl Width {
     /// From the finest.
-    pub const ALL: [Self; 3] = [Self::Quarter, Self::Day, Self::Month];
+    pub const ALL: [Self; 5] = [Self::Quarter, Self::Hour, Self::SixHours, Self::Day, Self::Month];
 
     /// The stable name, as in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Quarter => "QUARTER",
+            Self::Hour => "HOUR",
+            Self::SixHours => "SIX_HOURS",
             Self::Day => "DAY",
             Self::Month => "MONTH",
         }
@@ -35,6 +43,8 @@ impl Width {
     pub fn floor(self, at: DateTime<Utc>) -> DateTime<Utc> {
         match self {
             Self::Quarter => cut(at, QUARTER_SECS),
+            Self::Hour => cut(at, HOUR_SECS),
+            Self::SixHours => cut(at, SIX_HOURS_SECS),
             Self::Day => cut(at, DAY_SECS),
             Self::Month => {
                 let first = NaiveDate::from_ymd_opt(at.year(), at.month(), 1).unwrap_or(NaiveDate::MIN);
@@ -51,6 +61,8 @@ impl Width {
         }
         match self {
             Self::Quarter => floor + TimeDelta::seconds(QUARTER_SECS),
+            Self::Hour => floor + TimeDelta::seconds(HOUR_SECS),
+            Self::SixHours => floor + TimeDelta::seconds(SIX_HOURS_SECS),
             Self::Day => floor + TimeDelta::seconds(DAY_SECS),
             Self::Month => floor.checked_add_months(Months::new(1)).unwrap_or(DateTime::<Utc>::MAX_UTC),
         }
@@ -79,10 +91,15 @@ pub struct Span {
     pub to: DateTime<Utc>,
 }
 
-/// Any range [from, to) as at most seven parts, each of the widest stretches that fit.
+/// Any range [from, to) as at most eleven parts, each of the widest stretches that fit.
 pub fn cover(from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Span> {
     let mut spans = Vec::new();
-    cover_with(&[Width::Month, Width::Day, Width::Quarter], from.max(ALWAYS.0), to.min(ALWAYS.1), &mut spans);
+    cover_with(
+        &[Width::Month, Width::Day, Width::SixHours, Width::Hour, Width::Quarter],
+        from.max(ALWAYS.0),
+        to.min(ALWAYS.1),
+        &mut spans,
+    );
     spans
 }
 

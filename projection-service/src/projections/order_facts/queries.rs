@@ -5,7 +5,7 @@ use shared::domain::{Currency, DishId, ProducerId};
 use sqlx::{PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 
 use super::{
-    buckets::{Span, cover},
+    buckets::{Span, Width, cover},
     measures::{Basis, DishMeasures, EVERYBODY, OrderMeasures},
     report::{DayRevenue, OrderReport, PopularDish, TopProducer},
     total::Total,
@@ -157,12 +157,15 @@ pub async fn daily_revenue(
     end: DateTime<Utc>,
 ) -> Result<Vec<DayRevenue>, sqlx::Error> {
     let starts: Vec<DateTime<Utc>> = days.iter().map(|(_, start)| *start).collect();
+    // Most zones are whole hours away.
+    let whole_hours = starts.iter().chain([&end]).all(|start| Width::Hour.floor(*start) == *start);
+    let width = if whole_hours { Width::Hour } else { Width::Quarter };
     let rows = sqlx::query(
         "
         SELECT width_bucket(bucket, $5) AS day, sum(revenue_minor)::bigint AS revenue_minor,
                sum(completed)::bigint AS completed
         FROM order_rollups
-        WHERE producer_id = $1 AND basis = $2 AND width = 'QUARTER' AND currency = $3
+        WHERE producer_id = $1 AND basis = $2 AND width = $6 AND currency = $3
           AND bucket >= $5[1] AND bucket < $4
         GROUP BY day
         ",
@@ -172,6 +175,7 @@ pub async fn daily_revenue(
     .bind(currency.code())
     .bind(end)
     .bind(&starts)
+    .bind(width.as_str())
     .fetch_all(db)
     .await?;
     let nothing =

@@ -2,11 +2,12 @@
 
 use shared::{
     domain::{
-        Money, OrderId, PaymentId, ProducerId, RefundId, UserId,
+        DisputeId, Money, OrderId, PaymentId, ProducerId, RefundId, UserId,
+        dispute::{DisputeClaim, DisputeReason, OpenedBy},
         order::{
             Fault, Funds, OrderCompleted, OrderEtaChanged, OrderPaymentAttemptFailed, OrderPaymentRequested,
-            OrderPayoutReleased, OrderRated, OrderRefundAuthorized, OrderRefundFailed, OrderRefundSettled, OrderStatus,
-            RefundPart, RefundSource,
+            OrderPayoutFrozen, OrderPayoutReleased, OrderPayoutUnfrozen, OrderRated, OrderRefundAuthorized,
+            OrderRefundFailed, OrderRefundSettled, OrderStatus, PayoutWas, RefundPart, RefundSource,
         },
         payment::{CaptureMode, FailureReason},
     },
@@ -165,6 +166,34 @@ fn what_does_not_follow_is_refused_and_changes_nothing() {
     let stranger = life.log.push(Uuid::from_u128(99), samples::accepted());
     assert!(life.fold.take(&stranger).is_err());
     assert!(life.fold.row(&OrderId(Uuid::from_u128(99))).is_none());
+}
+
+#[test]
+fn a_dispute_is_shown_with_its_order() {
+    let mut life = Life::new();
+    life.takes(samples::paid(ORDER));
+    let dispute_id = DisputeId::of_order(OrderId(ORDER), 1);
+    let claim = DisputeClaim {
+        reason_code: DisputeReason::Late,
+        description_sealed: None,
+        claimed_amount: None,
+        evidence: vec![],
+        appeal_of: None,
+    };
+    let (payout_was, opened_by, refundable) = (PayoutWas::Held, OpenedBy::Customer, Money::rub(20_000));
+    assert_eq!(life.row().refundable_minor(), 20_000);
+    let row = life.takes(OrderPayoutFrozen { dispute_id, payout_was, opened_by, refundable, claim });
+    assert_eq!((row.disputes[0].dispute_id, row.disputes[0].settled_at), (dispute_id, None));
+    let later = chrono::Utc::now();
+    let row = life.takes(OrderPayoutUnfrozen {
+        dispute_id,
+        refund_amount: Money::rub(500),
+        appeal_before: later,
+        auto_complete_at: Some(later),
+        payout_due_at: None,
+    });
+    assert_eq!((row.disputes[0].refund_amount, row.auto_complete_at), (Some(Money::rub(500)), Some(later)));
+    assert!(row.disputes[0].settled_at.is_some());
 }
 
 #[test]

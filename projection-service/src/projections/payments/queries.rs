@@ -5,24 +5,25 @@ use sqlx::{PgPool, Row, types::Json};
 
 use super::row::PaymentRow;
 
-/// A payment and the parties of its order.
+/// A payment and the parties of what it pays.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnedPayment {
     /// The payment.
     pub payment: PaymentRow,
-    /// Who ordered; unknown for a gift, and until the order is folded too.
+    /// Who pays: who ordered, or buys the gift; unknown until that is folded too.
     pub customer_id: Option<UserId>,
     /// Who cooks.
     pub producer_id: Option<ProducerId>,
 }
 
-/// One payment, with the parties that its order names.
+/// One payment, with the parties that its order or gift names.
 pub async fn find(db: &PgPool, id: PaymentId) -> Result<Option<OwnedPayment>, sqlx::Error> {
     let row = sqlx::query(
         "
-        SELECT p.doc, o.customer_id, o.producer_id
+        SELECT p.doc, COALESCE(o.customer_id, g.buyer_id) AS customer_id, o.producer_id
         FROM payments p
         LEFT JOIN orders o ON o.id = p.order_id
+        LEFT JOIN gifts g ON g.id = (p.doc -> 'purpose' ->> 'gift_id')::uuid
         WHERE p.id = $1
         ",
     )

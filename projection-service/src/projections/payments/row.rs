@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared::{
     domain::{
-        Money, OrderId, PaymentId, RefundId, UserId,
+        GiftId, Money, OrderId, PaymentId, RefundId, UserId,
         payment::{
             CaptureMode, FailureReason, IntegrityDecision, PaymentFailed, PaymentInitiated, PaymentRefundFailed,
             PaymentRefundRequested, PaymentRefundSource, PaymentStatus, Provider, Purpose, UnappliedCause,
@@ -87,6 +87,16 @@ impl PaymentRow {
         match self.purpose {
             Purpose::Order { order_id } => Some(order_id),
             Purpose::Gift { .. } => None,
+        }
+    }
+}
+
+impl PaymentRow {
+    /// The gift it buys, if it buys one.
+    pub fn gift_id(&self) -> Option<GiftId> {
+        match self.purpose {
+            Purpose::Gift { gift_id } => Some(gift_id),
+            Purpose::Order { .. } => None,
         }
     }
 }

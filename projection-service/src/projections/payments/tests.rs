@@ -2,13 +2,15 @@
 
 use chrono::Utc;
 use shared::domain::{
-    Money, OrderId, PaymentId, RefundId,
+    Money, OrderId, PaymentId, RefundId, UserId,
     payment::{
-        CaptureMode, EvidenceSource, FailureReason, PaymentAbortRequested, PaymentApplied, PaymentAuthorized,
-        PaymentCaptureRequested, PaymentEvent, PaymentFailed, PaymentInitiated, PaymentIntegrityViolated,
-        PaymentProcessing, PaymentRefundFailed, PaymentRefundRequested, PaymentRefundSource, PaymentRefundSubmitted,
-        PaymentRefundSucceeded, PaymentRefundUnknown, PaymentSessionOpened, PaymentStatus, PaymentSucceeded,
-        PaymentUnapplied, Provider, Purpose, UnappliedCause,
+        CaptureMode, EvidenceSource, FailureReason, IntegrityDecision, PaymentAbortRequested, PaymentApplied,
+        PaymentAuthorized, PaymentCaptureRequested, PaymentChargebackRecorded, PaymentEvent,
+        PaymentExternalRefundRecorded, PaymentFailed, PaymentInitiated, PaymentIntegrityResolutionProposed,
+        PaymentIntegrityResolved, PaymentIntegrityViolated, PaymentProcessing, PaymentRefundFailed,
+        PaymentRefundRequested, PaymentRefundSource, PaymentRefundSubmitted, PaymentRefundSucceeded,
+        PaymentRefundUnknown, PaymentSessionOpened, PaymentStatus, PaymentSucceeded, PaymentUnapplied, Provider,
+        Purpose, UnappliedCause,
     },
 };
 use uuid::Uuid;
@@ -151,6 +153,30 @@ fn a_contradiction_holds_it() {
         actual: "9999".to_owned(),
     };
     assert!(life.takes(violated).integrity_hold);
+}
+
+#[test]
+fn two_administrators_lift_a_hold() {
+    let mut life = Life::new();
+    let (one, other) = (UserId(Uuid::from_u128(7)), UserId(Uuid::from_u128(8)));
+    let text = || "amount".to_owned();
+    life.takes(PaymentIntegrityViolated { field: text(), expected: text(), actual: text() });
+    let decision = IntegrityDecision::RefundAll;
+    let row = life.takes(PaymentIntegrityResolutionProposed { decision, proposed_by: one });
+    assert_eq!(row.integrity_proposal.as_ref().unwrap().proposed_by, one);
+    let row = life.takes(PaymentIntegrityResolved { decision, proposed_by: one, approved_by: other });
+    assert_eq!((row.integrity_hold, &row.integrity_proposal), (false, &None));
+}
+
+#[test]
+fn what_the_bank_did_is_listed_and_a_refund_there_counts() {
+    let mut life = Life::new();
+    life.takes(succeeded(false));
+    let row = life.takes(PaymentChargebackRecorded { amount: Money::rub(4_000), registry_ref: "C".to_owned() });
+    assert_eq!((row.status, row.refunded_amount), (PaymentStatus::Succeeded, Money::rub(0)));
+    let row = life.takes(PaymentExternalRefundRecorded { amount: Money::rub(4_000), registry_ref: "R".to_owned() });
+    assert_eq!((row.status, row.refunded_amount), (PaymentStatus::PartiallyRefunded, Money::rub(4_000)));
+    assert_eq!(row.bank_acts.len(), 2);
 }
 
 #[test]

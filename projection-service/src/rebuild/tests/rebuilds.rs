@@ -1,15 +1,24 @@
 //! Rebuilds beside live traffic, after kills, on demand, and back again.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
+use shared::{domain::DomainEvent, log::RecordedEvent};
+use sqlx::PgConnection;
+
 use super::*;
-use crate::projections::{
-    feed::Feed,
-    orders::{self, OrderFilter, Orders},
-    payments::Payments,
+use crate::{
+    engine::{Changes, FoldError, Keys, Named, Projection},
+    projections::{
+        feed::Feed,
+        orders::{self, OrderFilter, Orders},
+        payments::Payments,
+    },
 };
 
 /// Reads as the API does, and never sees an error, a missing row or one that goes back.
@@ -219,4 +228,61 @@ async fn views_over_a_table_follow_it_through_the_swap() {
     .await
     .unwrap();
     assert_eq!((seen, kept), (1, (true, Some(vec!["security_barrier=true".to_owned()]))));
+}
+
+/// The orders, as a projection that says nothing of how it may be rebuilt.
+#[derive(Debug)]
+struct Unspecified;
+
+impl Projection for Unspecified {
+    const NAME: &'static str = Orders::NAME;
+    type Key = <Orders as Projection>::Key;
+    type Row = <Orders as Projection>::Row;
+
+    fn keys(event: &RecordedEvent) -> Keys<Self::Key> {
+        Orders::keys(event)
+    }
+
+    fn apply(
+        row: Option<Self::Row>,
+        event: &RecordedEvent,
+        domain: &DomainEvent,
+    ) -> Result<Option<Self::Row>, FoldError> {
+        Orders::apply(row, event, domain)
+    }
+}
+
+impl ReadModel for Unspecified {
+    type Written = ();
+
+    async fn load(db: &PgPool, keys: &[Self::Key]) -> Result<HashMap<Self::Key, Self::Row>, sqlx::Error> {
+        Orders::load(db, keys).await
+    }
+
+    async fn store(tx: &mut PgConnection, changes: &Changes<Self>) -> Result<(), sqlx::Error> {
+        Orders::store(tx, changes).await
+    }
+}
+
+#[tokio::test]
+async fn a_projection_that_says_nothing_is_rebuilt_in_order_of_the_log() {
+    let mut test = Test::with_orders(3_000).await;
+    let _running = test.fold::<Orders>().await;
+    test.log.push(test.ids[4], samples::ready());
+    test.append().await;
+    test.caught_up("orders").await;
+    let before = test.rows("orders").await;
+    let parts = RebuildParts {
+        models: Models::new(vec![Named::<Unspecified>::model(&test.parts.failpoints)]),
+        ..rebuild_parts(&test.parts)
+    };
+    let make = jobs::maker(test.parts.clock.clone(), parts);
+    let worker = Worker::new(test.db.clone(), Duration::from_millis(500), make);
+    let _working = Abort(tokio::spawn(async move { worker.run(CancellationToken::new()).await.unwrap() }));
+    let id = test.rebuild("orders").await;
+    test.becomes(id, OperationState::Succeeded).await;
+    assert_eq!(test.rows("orders").await, before);
+    let verify = test.begin(OperationKind::Verify, "orders", json!({})).await;
+    let failed = test.becomes(verify, OperationState::Failed).await;
+    assert!(failed.errors[0].contains("a rebuild compares them all"), "{failed:?}");
 }

@@ -5,11 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use shared::log::RecordedEvent;
+use shared::{domain::AggregateType, log::RecordedEvent};
 use uuid::Uuid;
 
 /// What may happen only once in a stream.
-const ONCE: [&str; 10] = [
+const ONCE: [&str; 13] = [
     "order_created",
     "order_paid",
     "order_cancelled",
@@ -20,6 +20,9 @@ const ONCE: [&str; 10] = [
     "payment_succeeded",
     "dispute_opened",
     "dispute_resolved",
+    "gift_created",
+    "gift_issued",
+    "gift_expired",
 ];
 
 pub fn check(events: &[Arc<RecordedEvent>], head: u64) {
@@ -44,7 +47,7 @@ fn check_stream(id: Uuid, stream: &[&RecordedEvent]) {
     assert_eq!(sequences, gapless, "the sequences of {id}");
     let types: Vec<&str> = stream.iter().map(|event| event.event_type.as_ref()).collect();
     assert!(
-        matches!(types[0], "order_created" | "payment_initiated" | "dispute_opened"),
+        matches!(types[0], "order_created" | "payment_initiated" | "dispute_opened" | "gift_created"),
         "{id} was born of {}",
         types[0]
     );
@@ -59,25 +62,27 @@ fn check_stream(id: Uuid, stream: &[&RecordedEvent]) {
     let mut closed = false;
     for found in types.iter().copied() {
         match found {
-            "order_payment_requested" => {
+            "order_payment_requested" | "gift_payment_requested" => {
                 open += 1;
                 assert!(open <= 1 && !closed, "two open attempts, or one after the end: {types:?}");
             }
-            "order_payment_attempt_failed" => open -= 1,
-            "order_paid" | "order_cancelled" => closed = true,
+            "order_payment_attempt_failed" | "gift_payment_attempt_failed" => open -= 1,
+            "order_paid" | "order_cancelled" | "gift_issued" | "gift_cancelled" => closed = true,
             _ => {}
         }
     }
 }
 
-/// Every event has an id of its own; a cause in the log comes before what it causes, in the same flow.
+/// Every event has an id of its own; a cause in the log comes before what it causes, in the same flow. A gift is a flow of
+/// its own that touches those of the orders that it pays.
 fn check_causes(events: &[Arc<RecordedEvent>]) {
     let mut known = HashMap::new();
     for event in events {
-        if let Some(flow) = known.get(&event.causation_id) {
-            assert_eq!(*flow, event.correlation_id, "position {} left its cause's flow", event.position);
+        if let Some((flow, aggregate_type)) = known.get(&event.causation_id) {
+            let touches = [*aggregate_type, event.aggregate_type].contains(&AggregateType::Gift);
+            assert!(touches || *flow == event.correlation_id, "position {} left its cause's flow", event.position);
         }
-        let again = known.insert(event.event_id, event.correlation_id);
+        let again = known.insert(event.event_id, (event.correlation_id, event.aggregate_type));
         assert!(again.is_none(), "event id {} twice", event.event_id);
     }
     let ids: HashSet<Uuid> = known.into_keys().collect();

@@ -2,6 +2,7 @@
 
 mod bank;
 mod disputes;
+mod gifts;
 mod invariants;
 mod log;
 mod mirror;
@@ -41,6 +42,7 @@ impl TestSystem {
         invariants::check(&events, self.setup.clock.now(), leftovers);
         money::check(&events, leftovers);
         disputes::check(&events);
+        gifts::check(&events);
         if !leftovers.letters {
             read_models::check(&self.db, &events).await;
         }

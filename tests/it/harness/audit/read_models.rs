@@ -10,6 +10,7 @@ use projection_service::{
     projections::{
         disputes::{DisputeRow, Disputes},
         feed::{Feed, Recipient},
+        gifts::{GiftRow, Gifts},
         order_facts::{OrderBucket, OrderFacts, OrderMeasures, Rollups},
         orders::{OrderRow, Orders},
         payments::{PaymentRow, Payments},
@@ -25,6 +26,7 @@ use uuid::Uuid;
 pub async fn check(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     check_orders(db, events).await;
     check_payments(db, events).await;
+    check_gifts(db, events).await;
     check_disputes(db, events).await;
     check_feed(db, events).await;
     check_order_facts(db, events).await;
@@ -83,6 +85,16 @@ async fn check_payments(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     }
 }
 
+async fn check_gifts(db: &PgPool, events: &[Arc<RecordedEvent>]) {
+    let stored: Vec<(Uuid, String)> = sqlx::query_as("SELECT id, doc::text FROM gifts").fetch_all(db).await.unwrap();
+    let folded = fold::<Gifts>(events, |_| {});
+    assert_eq!(stored.len(), folded.len(), "gifts in the read model");
+    for (id, doc) in stored {
+        let row: GiftRow = serde_json::from_str(&doc).unwrap();
+        assert_eq!(row, folded[&id.into()], "the row of gift {id}");
+    }
+}
+
 async fn check_disputes(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     let stored: Vec<(Uuid, String)> = sqlx::query_as("SELECT id, doc::text FROM disputes").fetch_all(db).await.unwrap();
     let folded = fold::<Disputes>(events, |_| {});
@@ -99,7 +111,7 @@ async fn check_feed(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     let cooks: HashMap<Uuid, Uuid> = cooks.into_iter().collect();
     let mut expected = BTreeMap::<Uuid, Vec<(i64, String)>>::new();
     fold::<Feed>(events, |row| {
-        for entry in &row.entries {
+        for entry in row.entries() {
             let user_id = match entry.recipient {
                 Recipient::User(user_id) => user_id.0,
                 Recipient::Producer(producer_id) => cooks[&producer_id.0],
