@@ -11,7 +11,7 @@ use command_service::{
 };
 use shared::{
     domain::{
-        Actor, DomainEvent, OrderId, PaymentId,
+        Actor, DomainEvent, PaymentId,
         dispute::Dispute,
         gift::Gift,
         order::{Funds, Order, OrderEvent, OrderStatus},
