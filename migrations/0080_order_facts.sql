@@ -1,5 +1,5 @@
 -- Analytics do not scan orders: facts say what is known of each order, roll-ups add up facts, and reports add up roll-ups.
--- All four tables are one read model, folded from the log; see docs/adr/0007.
+-- All four tables are one read model, folded from the log; see docs/adr/0010.
 
 -- One row per order, with what reports count. The batch that changes a fact adds the difference to the roll-ups.
 CREATE TABLE order_facts (
