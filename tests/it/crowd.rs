@@ -46,8 +46,10 @@ async fn hear_everything(customer: &Client, number: usize) {
     let mut heard = Vec::new();
     for last in drops(number).chain([ENTRIES]) {
         // "Something went wrong; connect again and resume": two thousand at once on a busy machine may hear that.
+        let mut tries = 0;
         while let Err(code) = hear(customer, last, &mut heard).await {
-            assert_eq!(code, 1011, "socket {number}");
+            tries += 1;
+            assert!(code == 1011 && tries < 20, "socket {number} was closed with {code}");
         }
     }
     assert_eq!(ids(&heard), (1..=ENTRIES).collect::<Vec<_>>(), "socket {number}");

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use shared::domain::{
     GiftId,
     gift::{DeliveryChannel, Gift, GiftCancelReason, GiftCommand, GiftStatus, ReleaseCause},
-    order::OrderStatus,
+    order::{Order, OrderStatus},
     payment::{Payment, PaymentStatus},
 };
 
@@ -49,11 +49,15 @@ pub(super) fn expire(gift_id: GiftId) -> Vec<Step> {
     vec![Step::gift(gift_id, GiftCommand::Expire)]
 }
 
-/// Gives up the shares of orders that were never placed or were called off; those of orders that were paid are on their
-/// way to be redeemed, and the others are looked at again.
+/// Whether the share that is reserved for an order will never be redeemed: it was not placed, or called off unpaid. The
+/// share of an order that was paid is on its way to be redeemed, also if the order was called off since.
+pub fn is_given_up(order: Option<&Order>) -> bool {
+    order.is_none_or(|order| order.status() == Some(OrderStatus::Cancelled) && order.receipt().is_none())
+}
+
+/// Frees the shares that were given up; the others are looked at again.
 pub(super) fn release_overdue(gift_id: GiftId, situation: &Situation) -> Vec<Step> {
-    let is_over = |status: &Option<OrderStatus>| matches!(status, None | Some(OrderStatus::Cancelled));
-    let (over, open): (Vec<_>, Vec<_>) = situation.overdue.iter().partition(|(_, status)| is_over(status));
+    let (over, open): (Vec<_>, Vec<_>) = situation.overdue.iter().partition(|(_, is_given_up)| *is_given_up);
     let mut steps: Vec<Step> = over
         .into_iter()
         .map(|(reservation_id, _)| {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{
     executor::{Answer, Cause, Executor, Poison, REST_MAX, REST_MIN},
+    gift_deadlines::is_given_up,
     step::{DishNow, GiftAct, Situation},
 };
 use crate::{catalogue::Catalogue, command_handler::CommandHandler, gift_vault::GiftVault};
@@ -96,7 +97,7 @@ impl Executor {
         }
         for usage in gift.overdue_uses(situation.now) {
             let order = self.load(&self.orders, usage.order_id.0).await?;
-            situation.overdue.push((usage.reservation_id, order.and_then(|order| order.status())));
+            situation.overdue.push((usage.reservation_id, is_given_up(order.as_ref())));
         }
         Ok(situation)
     }

@@ -28,6 +28,7 @@ use shared::{
 pub use dead_letters::QUEUE;
 pub use deadlines::on_timer;
 pub use executor::{Cause, CommandObserver, EffectRun, Effects, Executor, Poison};
+pub use gift_deadlines::is_given_up;
 pub use gift_desk::GiftDesk;
 pub use runner::{LetterObserver, Runner};
 pub use step::{DishNow, Effect, GiftAct, Policies, Situation, Step};

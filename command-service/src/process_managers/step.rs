@@ -5,7 +5,7 @@ use shared::domain::{
     DisputeId, GiftId, Money, OrderId, PaymentId,
     dispute::{DisputeCommand, DisputePolicy},
     gift::{Gift, GiftCommand, GiftPolicy},
-    order::{Order, OrderCommand, OrderPolicy, OrderStatus, ProducerSnapshot, RequestedLine},
+    order::{Order, OrderCommand, OrderPolicy, ProducerSnapshot, RequestedLine},
     payment::{Payment, PaymentCommand, PaymentPolicy, Provider, Purpose},
 };
 
@@ -130,8 +130,8 @@ pub struct Situation {
     pub gift: Option<Gift>,
     /// What the order of a given dish needs to know of the catalogue.
     pub dish: Option<DishNow>,
-    /// The reservations of the gift whose time is over, and where their orders stand.
-    pub overdue: Vec<(Uuid, Option<OrderStatus>)>,
+    /// The reservations of the gift whose time is over, and whether their orders will never redeem them.
+    pub overdue: Vec<(Uuid, bool)>,
     /// The settings.
     pub policies: Policies,
 }

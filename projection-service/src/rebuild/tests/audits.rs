@@ -75,20 +75,15 @@ async fn an_audit_under_write_load_reports_no_row_that_is_right() {
     let mut test = Test::with_orders(200).await;
     let _orders = test.fold::<Orders>().await;
     let _working = test.worker(64);
-    let ids = [
-        test.begin(OperationKind::Verify, "orders", json!({})).await,
-        test.begin(OperationKind::Verify, "orders", json!({})).await,
-    ];
+    let id = test.begin(OperationKind::Verify, "orders", json!({})).await;
     let mut at = 0;
-    while !test.find(ids[0]).await.state.is_final() || !test.find(ids[1]).await.state.is_final() {
+    while !test.find(id).await.state.is_final() {
         at += 1;
         test.log.push(test.ids[at % 200], samples::ready());
         test.append().await;
     }
-    for id in ids {
-        let ended = test.find(id).await;
-        assert_eq!((ended.state, &ended.result.unwrap()["drifted"]), (OperationState::Succeeded, &json!(0)));
-    }
+    let ended = test.find(id).await;
+    assert_eq!((ended.state, &ended.result.unwrap()["drifted"]), (OperationState::Succeeded, &json!(0)));
     assert!(at > 5);
 }
 

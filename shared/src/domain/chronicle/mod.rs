@@ -77,7 +77,7 @@ impl Chronicle {
             causation_id: command_id,
             actor: Actor::system("chronicle"),
             metadata: Metadata { command_id, request_id: None, traceparent: None },
-            payload: Arc::from(serde_json::to_string(&domain).unwrap()),
+            payload: Arc::from(serde_json::to_string(&domain).expect("events are JSON")),
             event: Ok(domain),
         });
         self
@@ -127,7 +127,7 @@ impl Chronicle {
 
     /// Something is wrong with the newest event.
     pub(crate) fn but(mut self, change: impl FnOnce(&mut RecordedEvent)) -> Self {
-        change(self.events.last_mut().unwrap());
+        change(self.events.last_mut().expect("there is an event"));
         self
     }
 }

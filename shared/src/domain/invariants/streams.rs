@@ -52,7 +52,8 @@ fn allows(now: &Moment<'_>) -> bool {
 pub(super) fn has_a_cause(now: &Moment<'_>) -> Verdict {
     let event = now.event;
     let knows = |flow: Uuid| now.before.flows.get(&flow).is_some_and(|flow| flow.may_know_event(event.causation_id));
-    let is_command = event.causation_id == event.metadata.command_id;
+    // A request of a person may be done in several commands; each names the request, not itself.
+    let is_command = event.causation_id == event.metadata.command_id || event.actor.user_id().is_some();
     let is_known = is_command || knows(event.correlation_id) || neighbours(now).into_iter().any(knows);
     hold(is_known, || format!("its cause {} is neither its command nor an event that was before", event.causation_id))
 }
