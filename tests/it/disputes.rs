@@ -115,7 +115,7 @@ async fn the_two_agree_on_an_offer() {
     let agreed = customer.in_dispute(dispute, &accept, json!({})).await.expect(200);
     assert_eq!(agreed.data()["refund_amount"], rub("150.00"));
     system.payment_gets(payment, "payment_refund_succeeded").await;
-    let shown = customer.get(&format!("/api/v1/disputes/{dispute}")).await.data();
+    let shown = customer.after(&format!("/api/v1/disputes/{dispute}"), &agreed.token()).await.data();
     assert_eq!(shown["offers"][1]["message"], "I am sorry.");
     assert_eq!(
         (&shown["offers"][0]["status"], &shown["offers"][1]["status"]),

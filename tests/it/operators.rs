@@ -58,7 +58,7 @@ async fn every_projection_is_rebuilt_while_people_order_and_nobody_is_told_twice
     let shown = admin.get("/api/v1/admin/projections/orders").await.expect(200).data();
     let states: Vec<_> = shown["generations"].as_array().unwrap().iter().map(|it| it["state"].clone()).collect();
     assert_eq!(states, ["kept", "live", "kept"]);
-    for name in ["orders", "payments", "feed"] {
+    for name in ["orders", "payments", "gifts"] {
         let path = format!("/api/v1/admin/projections/{name}/verify");
         let operation = begin(&admin, &path, json!({"reason": "to be sure"})).await;
         assert_eq!(ends(&admin, &operation).await["result"]["drifted"], 0);

@@ -14,6 +14,7 @@ mod people;
 mod read_side;
 mod rng;
 mod sequence;
+mod situations;
 mod world;
 
 use std::{

@@ -3,19 +3,16 @@
 
 use command_service::{
     event_log::NewTimer,
-    process_managers::{
-        Cause, Effect, EffectRun, Effects, GiftAct, PROCESS_MANAGERS, Situation, Step, is_given_up, is_relevant,
-        on_timer,
-    },
+    process_managers::{Cause, Effect, EffectRun, Effects, GiftAct, PROCESS_MANAGERS, Step, is_relevant, on_timer},
     timers::TimerKind,
 };
 use shared::{
     domain::{
-        Actor, DomainEvent, PaymentId,
+        Actor, PaymentId,
         dispute::Dispute,
         gift::Gift,
-        order::{Funds, Order, OrderEvent, OrderStatus},
-        payment::{Payment, PaymentCommand, PaymentEvent},
+        order::Order,
+        payment::{Payment, PaymentCommand},
     },
     log::RecordedEvent,
 };
@@ -84,74 +81,6 @@ impl World {
         todo.retain(|(_, steps)| !steps.is_empty());
         if !todo.is_empty() {
             self.works.push(Work::new(Some(flow), Some(at), None, todo));
-        }
-    }
-
-    /// The aggregates that the event is about, as the executor looks at them.
-    fn situation(&self, event: &RecordedEvent) -> Situation {
-        let mut situation = self.empty_situation();
-        match &event.event {
-            Ok(DomainEvent::Order(
-                OrderEvent::OrderPaid(_)
-                | OrderEvent::OrderAccepted(_)
-                | OrderEvent::OrderCancelled(_)
-                | OrderEvent::OrderRefundAuthorized(_)
-                | OrderEvent::OrderPayoutFrozen(_)
-                | OrderEvent::OrderPaymentAttemptFailed(_),
-            )) => {
-                situation.order = self.orders.get(&event.aggregate_id).map(|held| held.state.clone());
-                if let Some(payment_id) = situation.order.as_ref().and_then(held_by) {
-                    situation.payment = self.payments.get(&payment_id.0).map(|held| held.state.clone());
-                }
-            }
-            Ok(DomainEvent::Payment(payment_event)) => {
-                situation.payment = self.payments.get(&event.aggregate_id).map(|held| held.state.clone());
-                let is_about_money = matches!(
-                    payment_event,
-                    PaymentEvent::PaymentAuthorized(_)
-                        | PaymentEvent::PaymentSucceeded(_)
-                        | PaymentEvent::PaymentFailed(_)
-                        | PaymentEvent::PaymentIntegrityResolved(_)
-                        | PaymentEvent::PaymentChargebackRecorded(_)
-                        | PaymentEvent::PaymentExternalRefundRecorded(_)
-                );
-                if let Some(gift_id) = situation.gift_of_payment() {
-                    situation.gift = self.gifts.get(&gift_id.0).map(|held| held.state.clone());
-                }
-                if let (true, Some(order_id)) = (is_about_money, situation.order_of_payment()) {
-                    situation.order = self.orders.get(&order_id.0).map(|held| held.state.clone());
-                }
-            }
-            Ok(DomainEvent::Gift(_)) => {
-                situation.gift = self.gifts.get(&event.aggregate_id).map(|held| held.state.clone());
-            }
-            Ok(DomainEvent::Order(_) | DomainEvent::Dispute(_)) | Err(_) => {}
-        }
-        situation
-    }
-
-    fn empty_situation(&self) -> Situation {
-        Situation {
-            now: self.clock.now(),
-            order: None,
-            payment: None,
-            gift: None,
-            dish: None,
-            overdue: Vec::new(),
-            policies: self.policies.clone(),
-        }
-    }
-
-    /// A gift, its active attempt, and the orders that should be paid by now.
-    fn situate_gift(&self, situation: &mut Situation, id: Uuid) {
-        situation.gift = self.gifts.get(&id).map(|held| held.state.clone());
-        let Some(gift) = &situation.gift else { return };
-        if let Some(active) = gift.active_payment() {
-            situation.payment = self.payments.get(&active.0).map(|held| held.state.clone());
-        }
-        for usage in gift.overdue_uses(situation.now) {
-            let order = self.orders.get(&usage.order_id.0).map(|held| &held.state);
-            situation.overdue.push((usage.reservation_id, is_given_up(order)));
         }
     }
 
@@ -397,9 +326,4 @@ fn cause_of(event: &RecordedEvent, manager: &'static str, may_be_repeated: bool)
         traceparent: None,
         may_be_repeated,
     }
-}
-
-fn held_by(order: &Order) -> Option<PaymentId> {
-    let is_cancelled = order.status() == Some(OrderStatus::Cancelled);
-    order.receipt().filter(|receipt| is_cancelled && receipt.funds == Funds::Authorized)?.payment_id
 }

@@ -133,14 +133,15 @@ async fn ask_gift(
     what: &str,
     action: GiftCommand,
 ) -> Result<Gift, Problem> {
+    let command_id = Uuid::new_v5(&command.command_id(), what.as_bytes());
     let submission = Submission {
         aggregate_id: gift_id.0,
         is_new: false,
-        command_id: Uuid::new_v5(&command.command_id(), what.as_bytes()),
+        command_id,
         fingerprint: None,
         expected_version: None,
         correlation_id: gift_id.0,
-        causation_id: command.command_id(),
+        causation_id: command_id,
         request_id: None,
         traceparent: Some(command.traceparent()),
         intent: Intent { actor: Actor::system("gift_use"), now: state.clock.now(), command: action },

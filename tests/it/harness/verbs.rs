@@ -110,7 +110,12 @@ impl Client {
 
     /// The order, at least as new as `token` says.
     pub async fn order_after(&self, order: Uuid, token: &str) -> Answer {
-        let request = self.request(Method::GET, &format!("/api/v1/orders/{order}"));
+        self.after(&format!("/api/v1/orders/{order}"), token).await
+    }
+
+    /// Whatever is there, at least as new as `token` says.
+    pub async fn after(&self, path: &str, token: &str) -> Answer {
+        let request = self.request(Method::GET, path);
         self.send(request.header("Consistency-Token", token).header("Prefer", "wait=8")).await
     }
 

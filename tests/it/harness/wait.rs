@@ -7,9 +7,25 @@ use tokio::time::Instant;
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(15);
 
+/// Whether `look` has an answer within the time; for conditions that something later may bring about too.
+pub async fn within<T, E, Look, Looking>(secs: u64, mut look: Look) -> Result<T, E>
+where
+    Look: FnMut() -> Looking,
+    Looking: Future<Output = Result<T, E>>,
+{
+    let deadline = Instant::now() + Duration::from_secs(secs);
+    loop {
+        match look().await {
+            Ok(found) => return Ok(found),
+            Err(reason) if Instant::now() >= deadline => return Err(reason),
+            Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
 /// Waits until `look` has an answer; whatever it said last is in the panic.
 #[track_caller]
-pub fn eventually<T, E, Look, Looking>(deadline_secs: u64, mut look: Look) -> impl Future<Output = T>
+pub fn eventually<T, E, Look, Looking>(deadline_secs: u64, look: Look) -> impl Future<Output = T>
 where
     E: Display,
     Look: FnMut() -> Looking,
@@ -17,15 +33,7 @@ where
 {
     let caller = std::panic::Location::caller();
     async move {
-        let deadline = Instant::now() + Duration::from_secs(deadline_secs);
-        loop {
-            match look().await {
-                Ok(found) => return found,
-                Err(reason) if Instant::now() >= deadline => {
-                    panic!("{caller}: not within {deadline_secs} s: {reason}")
-                }
-                Err(_) => tokio::time::sleep(LOOK_EVERY).await,
-            }
-        }
+        let found = within(deadline_secs, look).await;
+        found.unwrap_or_else(|reason| panic!("{caller}: not within {deadline_secs} s: {reason}"))
     }
 }

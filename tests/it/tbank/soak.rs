@@ -24,6 +24,8 @@ const AT_ONCE: usize = 24;
 const STEP: TimeDelta = TimeDelta::seconds(4);
 /// How long ten thousand flows may take to come to rest.
 const REST_SECS: u64 = 300;
+/// How long it may take until nothing but a deadline of the business is waited for.
+const PAUSE_SECS: u64 = 20;
 
 /// The same number for the same payment, so that a run can be told again.
 fn dice(seed: u64, n: usize, what: &str, sides: u64) -> u64 {
@@ -130,7 +132,8 @@ async fn settle(system: &TestSystem) {
     for minutes in [2, 2, 15, 20, 60, 60, 120, 360, 720, 1_440, 1_440, 1_440, 1_440, 1_440, 1_440, 1_440, 1_440, 1_440]
     {
         system.advance(TimeDelta::minutes(minutes));
-        system.come_to_rest_within(REST_SECS, &anything).await;
+        // A page that cannot be withdrawn is asked about until the order's deadline.
+        system.rests_within(PAUSE_SECS, &anything).await;
     }
     let lines = system.bank().registry();
     let (names, lines) = lines.split_once('\n').unwrap();

@@ -52,8 +52,7 @@ fn allows(now: &Moment<'_>) -> bool {
 pub(super) fn has_a_cause(now: &Moment<'_>) -> Verdict {
     let event = now.event;
     let knows = |flow: Uuid| now.before.flows.get(&flow).is_some_and(|flow| flow.may_know_event(event.causation_id));
-    // A request of a person may be done in several commands; each names the request, not itself.
-    let is_command = event.causation_id == event.metadata.command_id || event.actor.user_id().is_some();
+    let is_command = event.causation_id == event.metadata.command_id;
     let is_known = is_command || knows(event.correlation_id) || neighbours(now).into_iter().any(knows);
     hold(is_known, || format!("its cause {} is neither its command nor an event that was before", event.causation_id))
 }
@@ -67,8 +66,12 @@ fn neighbours(now: &Moment<'_>) -> Vec<Uuid> {
             gift.into_iter().flat_map(|gift| gift.reservations.values().map(|(order_id, _, _)| order_id.0)).collect()
         }
         AggregateType::Order => {
-            let gift = now.before.orders.get(&OrderId(id)).and_then(|order| order.gift);
-            gift.map(|(gift_id, _, _)| gift_id.0).into_iter().collect()
+            let known = now.before.orders.get(&OrderId(id)).and_then(|order| order.gift);
+            let born_of = match now.domain {
+                DomainEvent::Order(OrderEvent::OrderCreated(created)) => created.gift.as_ref().map(|gift| gift.gift_id),
+                _ => None,
+            };
+            known.map(|(gift_id, _, _)| gift_id).or(born_of).map(|gift_id| gift_id.0).into_iter().collect()
         }
         AggregateType::Payment | AggregateType::Dispute => Vec::new(),
     };

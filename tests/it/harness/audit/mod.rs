@@ -14,7 +14,10 @@ use std::collections::HashSet;
 use projection_service::projections::NAMES;
 use uuid::Uuid;
 
-use super::{system::TestSystem, wait::eventually};
+use super::{
+    system::TestSystem,
+    wait::{eventually, within},
+};
 
 /// How long an installation may take to come to rest.
 const REST_SECS: u64 = 40;
@@ -59,6 +62,11 @@ impl TestSystem {
     /// The same for an installation that has much to do.
     pub async fn come_to_rest_within(&self, secs: u64, leftovers: &Leftovers) {
         eventually(secs, || self.restless(leftovers)).await;
+    }
+
+    /// Whether it comes to rest in that time. A flow may wait for a deadline of the business, which has to pass first.
+    pub async fn rests_within(&self, secs: u64, leftovers: &Leftovers) -> bool {
+        within(secs, || self.restless(leftovers)).await.is_ok()
     }
 
     async fn restless(&self, leftovers: &Leftovers) -> Result<(), String> {
