@@ -27,8 +27,8 @@ use crate::{
     live::{Announcer, Live},
     operations::Worker,
     projections::{
-        NAMES, catalogue::DishViews, disputes::Disputes, feed::Feed, gifts::Gifts, models, order_facts::OrderFacts,
-        orders::Orders, payments::Payments,
+        NAMES, catalogue::DishViews, disputes::Disputes, feed::Feed, gifts::Gifts, ledger::Ledger, models,
+        order_facts::OrderFacts, orders::Orders, payments::Payments,
     },
     rebuild::RebuildParts,
     settings::ReadSideSettings,
@@ -171,6 +171,11 @@ fn start_runners(platform: &Platform, parts: &RunnerParts, live: &Live, nats: Op
     let order_facts = Runner::<OrderFacts>::new(parts.clone());
     platform.supervisor.spawn("projection order_facts", move |shutdown| {
         let runner = order_facts.clone();
+        async move { runner.run(shutdown).await }
+    });
+    let ledger = Runner::<Ledger>::new(parts.clone());
+    platform.supervisor.spawn("projection ledger", move |shutdown| {
+        let runner = ledger.clone();
         async move { runner.run(shutdown).await }
     });
     let listener = Arc::clone(&announcer);

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use parking_lot::Mutex;
 use shared::{
-    domain::order::OrderStatus,
+    domain::{ledger::AccountKind, order::OrderStatus},
     log::Position,
     runtime::{
         BoxError, Metrics, Platform, Verdict,
         health::Readiness,
-        metrics::{DeadLetter, Queue, QueueEntry, Status},
+        metrics::{Account, DeadLetter, Queue, QueueEntry, Status},
     },
 };
 use sqlx::PgPool;
@@ -25,6 +25,7 @@ use crate::{
         NAMES,
         catalogue::DishViews,
         feed::forget_older,
+        ledger,
         orders::{active_by_status, status_name},
     },
     rebuild::{Audit, RebuildParts, report},
@@ -60,6 +61,10 @@ const STATUSES: [OrderStatus; 7] = [
     OrderStatus::OutForDelivery,
     OrderStatus::Delivered,
 ];
+
+/// Accounts on which something stands only as long as somebody has a claim.
+const WATCHED_ACCOUNTS: [AccountKind; 4] =
+    [AccountKind::Unapplied, AccountKind::RefundDue, AccountKind::GiftLiability, AccountKind::Escrow];
 
 /// Starts all of it under the platform's supervisor.
 pub(crate) fn start(platform: &Platform, parts: &RunnerParts, live: &Live, views: &DishViews) {
@@ -155,6 +160,11 @@ async fn count(db: PgPool, metrics: Arc<Metrics>, shutdown: CancellationToken) -
         for status in STATUSES.map(status_name) {
             let orders = counts.iter().find(|(name, _)| name == status).map_or(0, |(_, orders)| *orders);
             metrics.active_orders.get_or_create(&Status { status }).set(orders);
+        }
+        let totals = ledger::totals(&db).await?;
+        for kind in WATCHED_ACCOUNTS {
+            let minor = totals.iter().filter(|row| row.account == kind).map(ledger::AccountRow::balance_minor).sum();
+            metrics.ledger_balance.get_or_create(&Account { account: kind.as_str() }).set(minor);
         }
         for queue in NAMES.iter().copied() {
             for LetterCount { status, letters, oldest_secs } in count_letters(&db, queue).await? {

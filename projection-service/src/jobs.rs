@@ -6,7 +6,7 @@ use shared::runtime::Clock;
 
 use crate::{
     dead_letters::Redrive,
-    operations::{Job, JobError, MakeJob, OperationKind},
+    operations::{Job, JobError, LogAudit, MakeJob, OperationKind},
     rebuild::{AuditJob, Rebuild, RebuildParts},
 };
 
@@ -16,6 +16,7 @@ pub(crate) fn maker(clock: Clock, rebuild: RebuildParts) -> MakeJob {
         Ok::<Box<dyn Job>, JobError>(match kind {
             OperationKind::Redrive => Box::new(Redrive::new(clock.clone(), run)?),
             OperationKind::Rebuild | OperationKind::Rollback => Box::new(Rebuild::new(rebuild.clone(), kind, run)?),
+            OperationKind::Audit => Box::new(LogAudit::new(rebuild.log.clone(), Arc::clone(&rebuild.metrics))),
             OperationKind::Verify => Box::new(AuditJob::new(rebuild.clone(), run)?),
         })
     })

@@ -18,6 +18,7 @@ mod gift_ends;
 mod gifts;
 mod holds;
 mod instances;
+mod ledger;
 mod live;
 mod menu;
 mod operators;

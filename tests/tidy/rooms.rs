@@ -107,6 +107,10 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("order_line_facts", &["projection-service/src/projections/order_facts/"]),
     ("order_rollups", &["projection-service/src/projections/order_facts/"]),
     ("dish_rollups", &["projection-service/src/projections/order_facts/"]),
+    ("ledger_flows", &["projection-service/src/projections/ledger/"]),
+    ("ledger_postings", &["projection-service/src/projections/ledger/"]),
+    ("ledger_accounts", &["projection-service/src/projections/ledger/"]),
+    ("ledger_totals", &["projection-service/src/projections/ledger/"]),
     ("ws_tickets", &["projection-service/src/live/"]),
     ("dish_views", &["projection-service/src/projections/catalogue/"]),
 ];

@@ -1,6 +1,8 @@
 //! `homefood audit`: judge the whole log by the invariants of the business.
 
 mod outside;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::{
     DisputeView, GiftView, HistoryEntry, OrderView, PaymentView,
+    ledger::LedgerAccount,
     projections::{Forgotten, Healed, ProjectionView},
     tickets::WsTicket,
 };
@@ -101,6 +102,8 @@ answers! {
     HealedAnswer: Healed;
     /// Rows as they are stored.
     RowsAnswer: Vec<Object>;
+    /// A page of accounts.
+    LedgerAccountListAnswer: Vec<LedgerAccount>;
     /// A page of events.
     EventListAnswer: Vec<EventView>;
     /// An aggregate as it was.

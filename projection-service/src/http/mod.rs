@@ -12,6 +12,8 @@ mod documents;
 mod freshness;
 mod gifts;
 mod history;
+mod ledger;
+mod log_audit;
 mod operations;
 mod operators;
 mod order_view;
@@ -50,7 +52,7 @@ pub use state::{ReadParts, ReadState};
         (name = "catalogue", description = "Dishes, kitchens and categories"),
         (name = "analytics", description = "Sums over many orders"),
         (name = "live", description = "What happens, as it happens"),
-        (name = "operators", description = "Dead letters, rebuilds, history: for administrators")
+        (name = "operators", description = "Dead letters, rebuilds, history, the books: for administrators")
     )
 )]
 struct Document;
@@ -117,6 +119,8 @@ fn operators() -> OpenApiRouter<ReadState> {
         .routes(routes!(projections::forget_generations))
         .routes(routes!(projections::get_projection_rows))
         .routes(routes!(projections::heal_projection_row))
+        .routes(routes!(log_audit::audit_log))
+        .routes(routes!(ledger::list_ledger_accounts))
         .routes(routes!(admin_history::list_events))
         .routes(routes!(admin_history::replay_aggregate))
         .routes(routes!(admin_history::diff_aggregate))

@@ -8,6 +8,7 @@
 //!             paused ──▶ cancelled
 //! ```
 
+mod audit;
 mod job;
 mod table;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use audit::{LOG, LogAudit};
 pub use job::{Job, JobError, Progress, Run, Step};
 pub use table::{CreateError, NewOperation, act, ask, create, create_in, find, list, open_about, set_input, sweep};
 pub use worker::{MakeJob, Worker};
@@ -36,11 +38,13 @@ pub enum OperationKind {
     Verify,
     /// Has dead letters tried again.
     Redrive,
+    /// Judges the whole log by the invariants of the business.
+    Audit,
 }
 
 impl OperationKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Rebuild, Self::Rollback, Self::Verify, Self::Redrive];
+    pub const ALL: [Self; 5] = [Self::Rebuild, Self::Rollback, Self::Verify, Self::Redrive, Self::Audit];
 
     /// The stable name.
     pub fn as_str(self) -> &'static str {
@@ -49,6 +53,7 @@ impl OperationKind {
             Self::Rollback => "rollback",
             Self::Verify => "verify",
             Self::Redrive => "redrive",
+            Self::Audit => "audit",
         }
     }
 }
@@ -151,7 +156,7 @@ pub struct Operation {
     pub id: Uuid,
     /// What it does.
     pub kind: OperationKind,
-    /// What it is about: a projection, or a queue of dead letters.
+    /// What it is about: a projection, a queue of dead letters, or the log.
     #[schema(example = "orders")]
     pub subject: String,
     /// Where it stands.

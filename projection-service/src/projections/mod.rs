@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod disputes;
 pub mod feed;
 pub mod gifts;
+pub mod ledger;
 pub mod order_facts;
 pub mod orders;
 pub mod payments;
@@ -29,11 +30,12 @@ pub fn models(failpoints: &Failpoints) -> Models {
         Named::<gifts::Gifts>::model(failpoints),
         Named::<feed::Feed>::model(failpoints),
         Named::<order_facts::OrderFacts>::model(failpoints),
+        Named::<ledger::Ledger>::model(failpoints),
     ])
 }
 
 /// Every projection's name.
-pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, DISPUTES, GIFTS, FEED, ORDER_FACTS];
+pub const NAMES: &[&str] = &[ORDERS, PAYMENTS, DISPUTES, GIFTS, FEED, ORDER_FACTS, LEDGER];
 /// The name of the orders.
 pub const ORDERS: &str = "orders";
 /// The name of the payments.
@@ -46,3 +48,5 @@ pub const DISPUTES: &str = "disputes";
 pub const FEED: &str = "feed";
 /// The name of the facts and roll-ups.
 pub const ORDER_FACTS: &str = "order_facts";
+/// The name of the books.
+pub const LEDGER: &str = "ledger";

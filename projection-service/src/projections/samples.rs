@@ -47,13 +47,20 @@ impl Log {
         actor: Actor,
         event: impl Into<DisputeEvent>,
     ) -> Arc<RecordedEvent> {
-        let event = DomainEvent::Dispute(event.into());
+        let pushed = self.push_in_flow((id, order), DomainEvent::Dispute(event.into()));
+        self.replace_last(RecordedEvent { actor, ..RecordedEvent::clone(&pushed) })
+    }
+
+    /// An event of a stream in a flow that is named after another.
+    pub(crate) fn push_in_flow(&mut self, (id, flow): (Uuid, Uuid), event: DomainEvent) -> Arc<RecordedEvent> {
         let payload = serde_json::to_string(&event).unwrap();
         let pushed = self.push_raw(id, &event, &payload);
+        self.replace_last(RecordedEvent { correlation_id: flow, ..RecordedEvent::clone(&pushed) })
+    }
+
+    fn replace_last(&mut self, event: RecordedEvent) -> Arc<RecordedEvent> {
         let last = self.events.last_mut().unwrap();
-        let mut recorded = RecordedEvent::clone(&pushed);
-        (recorded.actor, recorded.correlation_id) = (actor, order);
-        *last = Arc::new(recorded);
+        *last = Arc::new(event);
         last.clone()
     }
 

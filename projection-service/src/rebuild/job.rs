@@ -95,7 +95,7 @@ impl Rebuild {
                         return Err(JobError::Failed("no generation was kept to roll back to".to_owned()));
                     }
                 }
-                OperationKind::Rebuild | OperationKind::Verify | OperationKind::Redrive => {
+                OperationKind::Rebuild | OperationKind::Verify | OperationKind::Redrive | OperationKind::Audit => {
                     // Streams are not read beyond what the live tables have seen.
                     let target = checkpoints::position(&mut tx, model.name()).await?;
                     generations::begin(&mut tx, model, run.id, target).await?;
@@ -347,7 +347,7 @@ impl Job for Rebuild {
         }
         match self.kind {
             OperationKind::Rollback => generations::put_back(&self.parts.db, &*self.model, run.id).await?,
-            OperationKind::Rebuild | OperationKind::Verify | OperationKind::Redrive => {
+            OperationKind::Rebuild | OperationKind::Verify | OperationKind::Redrive | OperationKind::Audit => {
                 generations::discard(&self.parts.db, &*self.model, run.id).await?;
             }
         }

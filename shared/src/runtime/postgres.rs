@@ -29,6 +29,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (80, "order facts", include_str!("../../../migrations/0080_order_facts.sql")),
     (81, "analyst facts", include_str!("../../../migrations/0081_analyst_facts.sql")),
     (82, "hourly rollups", include_str!("../../../migrations/0082_hourly_rollups.sql")),
+    (90, "ledger", include_str!("../../../migrations/0090_ledger.sql")),
 ];
 
 /// How long a caller waits for a free connection.

@@ -11,13 +11,14 @@ use projection_service::{
         disputes::{DisputeRow, Disputes},
         feed::{Feed, Recipient},
         gifts::{GiftRow, Gifts},
+        ledger::{self, Ledger},
         order_facts::{OrderBucket, OrderFacts, OrderMeasures, Rollups},
         orders::{OrderRow, Orders},
         payments::{PaymentRow, Payments},
     },
 };
 use shared::{
-    domain::{AggregateType, DomainEvent, EventSourced, order::Order},
+    domain::{AggregateType, DomainEvent, EventSourced, ledger::Ledger as Books, order::Order},
     log::RecordedEvent,
 };
 use sqlx::PgPool;
@@ -30,6 +31,7 @@ pub async fn check(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     check_disputes(db, events).await;
     check_feed(db, events).await;
     check_order_facts(db, events).await;
+    check_ledger(db, events).await;
 }
 
 fn fold<P: Projection>(events: &[Arc<RecordedEvent>], mut seen: impl FnMut(&mut P::Row)) -> BTreeMap<P::Key, P::Row> {
@@ -174,4 +176,33 @@ fn order_sums(key: &OrderBucket, sum: &OrderMeasures) -> (String, String, String
     ];
     let bucket = key.bucket.format("%Y-%m-%d %H:%M:%S+00").to_string();
     (key.basis.as_str().to_owned(), key.width.as_str().to_owned(), bucket, key.producer_id.0, sums)
+}
+
+/// The books are those of a plain fold of the log; accounts and totals add up to the postings, and debits to credits.
+async fn check_ledger(db: &PgPool, events: &[Arc<RecordedEvent>]) {
+    let mut books = Books::default();
+    let mut postings = 0;
+    for event in events {
+        postings += books.take(event).unwrap().postings().count();
+    }
+    let expected: BTreeMap<_, _> = books
+        .balances()
+        .open()
+        .map(|(account, of, minor)| ((account.kind().as_str(), account.owner().unwrap_or_default(), of.code()), minor))
+        .collect();
+    let stored = ledger::accounts(db, None, None, i64::MAX).await.unwrap();
+    let balances: BTreeMap<_, _> = stored
+        .iter()
+        .map(|row| ((row.account.as_str(), row.owner_id, row.currency.code()), row.debit_minor - row.credit_minor))
+        .filter(|(_, minor)| *minor != 0)
+        .collect();
+    assert_eq!(balances, expected, "what stands on the accounts");
+    let rows = fold::<Ledger>(events, |_| {});
+    assert_eq!(rows.values().map(|row| row.postings.len()).sum::<usize>(), postings, "postings");
+    let keys: Vec<Uuid> = rows.keys().copied().collect();
+    let stored: BTreeMap<_, _> = Ledger::load(db, &keys).await.unwrap().into_iter().collect();
+    assert_eq!(stored, rows, "the books of each order and gift");
+    let totals = ledger::totals(db).await.unwrap();
+    let (debit, credit): (Vec<i64>, Vec<i64>) = totals.iter().map(|row| (row.debit_minor, row.credit_minor)).unzip();
+    assert_eq!(debit.iter().sum::<i64>(), credit.iter().sum::<i64>(), "all debits and all credits");
 }

@@ -1,0 +1,94 @@
+//! What is asked of the books.
+
+use shared::domain::{
+    Currency,
+    ledger::{AccountKind, Side},
+};
+use sqlx::{PgPool, Row, postgres::PgRow};
+use uuid::Uuid;
+
+/// What stands on an account, or on all accounts of a kind, in minor units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRow {
+    /// The kind of account.
+    pub account: AccountKind,
+    /// What it is about; nil for an account there is one of, and for a whole kind.
+    pub owner_id: Uuid,
+    /// Of what.
+    pub currency: Currency,
+    /// Everything on the left.
+    pub debit_minor: i64,
+    /// Everything on the right.
+    pub credit_minor: i64,
+}
+
+/// The name of an account's row: its kind's name, what it is about, the currency's code.
+pub type AccountKey = (String, Uuid, String);
+
+impl AccountRow {
+    /// What stands on the side where such accounts usually stand; negative if it stands on the other one.
+    pub fn balance_minor(&self) -> i64 {
+        match self.account.normal_side() {
+            Side::Debit => self.debit_minor - self.credit_minor,
+            Side::Credit => self.credit_minor - self.debit_minor,
+        }
+    }
+
+    /// Where a page that ends here is gone on with.
+    pub fn key(&self) -> AccountKey {
+        (self.account.as_str().to_owned(), self.owner_id, self.currency.code().to_owned())
+    }
+}
+
+/// The accounts of a kind, or of every kind, in the order of their names, after the one named.
+pub async fn accounts(
+    db: &PgPool,
+    kind: Option<AccountKind>,
+    after: Option<&AccountKey>,
+    limit: i64,
+) -> Result<Vec<AccountRow>, sqlx::Error> {
+    let rows = sqlx::query(
+        "
+        SELECT account, owner_id, currency, debit_minor, credit_minor
+        FROM ledger_accounts
+        WHERE ($1::text IS NULL OR account = $1)
+            AND ($2::text IS NULL OR (account, owner_id, currency) > ($2::text, $3::uuid, $4::text))
+        ORDER BY account, owner_id, currency
+        LIMIT $5
+        ",
+    )
+    .bind(kind.map(AccountKind::as_str))
+    .bind(after.map(|(account, _, _)| account))
+    .bind(after.map(|(_, owner_id, _)| *owner_id))
+    .bind(after.map(|(_, _, currency)| currency))
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(read_row).collect()
+}
+
+/// The sums of all accounts of each kind.
+pub async fn totals(db: &PgPool) -> Result<Vec<AccountRow>, sqlx::Error> {
+    let rows = sqlx::query(
+        "
+        SELECT account, '00000000-0000-0000-0000-000000000000'::uuid AS owner_id, currency, debit_minor, credit_minor
+        FROM ledger_totals
+        ORDER BY account, currency
+        ",
+    )
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(read_row).collect()
+}
+
+fn read_row(row: &PgRow) -> Result<AccountRow, sqlx::Error> {
+    let unreadable = |what: &str| sqlx::Error::Decode(format!("the books do not know {what}").into());
+    let (account, currency): (&str, &str) = (row.try_get("account")?, row.try_get("currency")?);
+    Ok(AccountRow {
+        account: AccountKind::from_name(account).ok_or_else(|| unreadable(account))?,
+        owner_id: row.try_get("owner_id")?,
+        currency: Currency::from_code(currency).ok_or_else(|| unreadable(currency))?,
+        debit_minor: row.try_get("debit_minor")?,
+        credit_minor: row.try_get("credit_minor")?,
+    })
+}
