@@ -1,5 +1,5 @@
 //! How fast, and in how much memory. Run by hand, in release:
-//! `cargo test --release -p projection-service --lib measurements -- --ignored --nocapture --test-threads 1`
+//! `cargo test --release -p projection-service --features measurements --lib measurements -- --nocapture --test-threads 1`
 
 use std::time::Instant;
 
@@ -56,7 +56,6 @@ fn resident_mib() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
 async fn a_million_events_are_rebuilt_under_load_and_one_false_row_is_found_among_all() {
     let mut test = million().await;
     let began = Instant::now();
