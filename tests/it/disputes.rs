@@ -110,6 +110,7 @@ async fn the_two_agree_on_an_offer() {
     let decline = format!("offers/{first}/decline");
     customer.in_dispute(dispute, &decline, json!({})).await.expect(200);
     customer.in_dispute(dispute, &decline, json!({})).await.expect_rule("offer_not_found");
+    customer.in_dispute(dispute, "offers/null/accept", json!({})).await.expect_problem(400, "VALIDATION_ERROR");
     let second = producer.in_dispute(dispute, "offers", offer("150.00")).await.expect(201);
     let accept = format!("offers/{}/accept", id_of(&second.data()["offer_id"]));
     let agreed = customer.in_dispute(dispute, &accept, json!({})).await.expect(200);

@@ -1,9 +1,6 @@
 //! What the two sides of a dispute say to each other.
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde::Deserialize;
 use shared::{
@@ -11,10 +8,9 @@ use shared::{
         Actor, DisputeId, Money, OfferId,
         dispute::{DisputeCommand, Stance},
     },
-    web::{PathId, Problem, Role},
+    web::{PathId, PathIds, Problem, Role},
 };
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{
     access::party_of_dispute,
@@ -104,9 +100,6 @@ pub(super) async fn make_offer(
     command.execute(&state, on_dispute(&state, dispute_id, StatusCode::CREATED), actor, offer).await
 }
 
-/// A dispute and one of its offers, as the path names them.
-type DisputeAndOffer = Path<(Uuid, Uuid)>;
-
 /// Take an offer
 #[utoipa::path(
     post, path = "/api/v1/disputes/{id}/offers/{offer_id}/accept", operation_id = "accept_dispute_offer",
@@ -120,10 +113,10 @@ type DisputeAndOffer = Path<(Uuid, Uuid)>;
 )]
 pub(super) async fn accept_offer(
     State(state): State<AppState>,
-    path: Option<DisputeAndOffer>,
+    ids: PathIds<DisputeId, OfferId>,
     command: Command<Nothing>,
 ) -> Result<Response, Problem> {
-    answer_offer(&state, path, &command, |offer_id| DisputeCommand::AcceptOffer { offer_id }).await
+    answer_offer(&state, ids, &command, |offer_id| DisputeCommand::AcceptOffer { offer_id }).await
 }
 
 /// Decline an offer
@@ -139,23 +132,21 @@ pub(super) async fn accept_offer(
 )]
 pub(super) async fn decline_offer(
     State(state): State<AppState>,
-    path: Option<DisputeAndOffer>,
+    ids: PathIds<DisputeId, OfferId>,
     command: Command<Nothing>,
 ) -> Result<Response, Problem> {
-    answer_offer(&state, path, &command, |offer_id| DisputeCommand::DeclineOffer { offer_id }).await
+    answer_offer(&state, ids, &command, |offer_id| DisputeCommand::DeclineOffer { offer_id }).await
 }
 
 async fn answer_offer(
     state: &AppState,
-    path: Option<DisputeAndOffer>,
+    PathIds(dispute_id, offer_id): PathIds<DisputeId, OfferId>,
     command: &Command<Nothing>,
     action: impl FnOnce(OfferId) -> DisputeCommand,
 ) -> Result<Response, Problem> {
     let actor: Actor = command.principal.actor_for(Role::Customer)?;
-    // What is no id names nothing.
-    let Path((dispute_id, offer_id)) = path.ok_or_else(|| Problem::not_found("there is no such offer"))?;
-    let target = on_dispute(state, DisputeId(dispute_id), StatusCode::OK);
-    command.execute(state, target, actor, action(OfferId(offer_id))).await
+    let target = on_dispute(state, dispute_id, StatusCode::OK);
+    command.execute(state, target, actor, action(offer_id)).await
 }
 
 /// A call for a decision.
