@@ -157,9 +157,8 @@ pub async fn daily_revenue(
     end: DateTime<Utc>,
 ) -> Result<Vec<DayRevenue>, sqlx::Error> {
     let starts: Vec<DateTime<Utc>> = days.iter().map(|(_, start)| *start).collect();
-    // Most zones are whole hours away.
-    let whole_hours = starts.iter().chain([&end]).all(|start| Width::Hour.floor(*start) == *start);
-    let width = if whole_hours { Width::Hour } else { Width::Quarter };
+    let made_of = |width: &Width| starts.iter().chain([&end]).all(|start| width.floor(*start) == *start);
+    let width = [Width::Day, Width::ThreeHours, Width::Hour].into_iter().find(made_of).unwrap_or(Width::Quarter);
     let rows = sqlx::query(
         "
         SELECT width_bucket(bucket, $5) AS day, sum(revenue_minor)::bigint AS revenue_minor,

@@ -112,15 +112,17 @@ fn at(text: &str) -> DateTime<Utc> {
 
 #[test]
 fn a_range_is_put_together_from_the_widest_stretches() {
-    let spans = cover(at("2026-01-30T23:50:00Z"), at("2026-04-02T02:20:00Z"));
+    let spans = cover(at("2026-01-30T23:50:00Z"), at("2026-04-02T05:21:00Z"));
     let expected = [
-        (None, "2026-01-30T23:50:00Z"),
+        (Some(Width::FiveMinutes), "2026-01-30T23:50:00Z"),
         (Some(Width::Day), "2026-01-31T00:00:00Z"),
         (Some(Width::Month), "2026-02-01T00:00:00Z"),
         (Some(Width::Day), "2026-04-01T00:00:00Z"),
-        (Some(Width::Hour), "2026-04-02T00:00:00Z"),
-        (Some(Width::Quarter), "2026-04-02T02:00:00Z"),
-        (None, "2026-04-02T02:15:00Z"),
+        (Some(Width::ThreeHours), "2026-04-02T00:00:00Z"),
+        (Some(Width::Hour), "2026-04-02T03:00:00Z"),
+        (Some(Width::Quarter), "2026-04-02T05:00:00Z"),
+        (Some(Width::FiveMinutes), "2026-04-02T05:15:00Z"),
+        (None, "2026-04-02T05:20:00Z"),
     ];
     assert_eq!(spans.iter().map(|span| (span.width, span.from)).collect::<Vec<_>>(), expected.map(|(w, t)| (w, at(t))));
     let within = cover(at("2026-01-01T00:01:00Z"), at("2026-01-01T00:02:00Z"));
@@ -136,7 +138,7 @@ fn the_parts_of_a_range_join_and_are_whole() {
         let from = start + TimeDelta::minutes(seed * 7_919 % 200_000);
         let to = from + TimeDelta::seconds(seed * seed % 9_000_000);
         let spans = cover(from, to);
-        assert!(spans.len() <= 11);
+        assert!(spans.len() <= 13);
         let mut reached = from;
         for span in &spans {
             assert!(span.from == reached && span.from < span.to);
