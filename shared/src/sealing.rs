@@ -7,7 +7,7 @@ use aes_gcm_siv::{
     aead::{Aead, Payload},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use moka::future::Cache;
+use moka::{future::Cache, policy::EvictionPolicy};
 use rand::Rng;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::{PgPool, Row};
@@ -75,7 +75,11 @@ impl Sealer {
     /// A sealer whose subjects' keys are wrapped with `key_encryption_key`.
     pub fn new(db: PgPool, key_encryption_key: &[u8; 32]) -> Self {
         let wrapping = Aes256GcmSiv::new(Key::<Aes256GcmSiv>::from_slice(key_encryption_key));
-        let keys = Cache::builder().max_capacity(KEYS_MAX).time_to_live(KEY_TTL).build();
+        let keys = Cache::builder()
+            .max_capacity(KEYS_MAX)
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_live(KEY_TTL)
+            .build();
         Self { db, wrapping, keys }
     }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use moka::future::Cache;
+use moka::{future::Cache, policy::EvictionPolicy};
 use shared::domain::{
     Currency, DishId, Money, ProducerId, UserId,
     order::{DeliveryType, ProducerSnapshot, RequestedLine},
@@ -110,8 +110,16 @@ impl Catalogue {
     pub fn new(db: PgPool) -> Self {
         Self {
             db,
-            dishes: Cache::builder().max_capacity(FACTS_MAX).time_to_live(FACTS_TTL).build(),
-            producers: Cache::builder().max_capacity(FACTS_MAX).time_to_live(FACTS_TTL).build(),
+            dishes: Cache::builder()
+                .max_capacity(FACTS_MAX)
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_live(FACTS_TTL)
+                .build(),
+            producers: Cache::builder()
+                .max_capacity(FACTS_MAX)
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_live(FACTS_TTL)
+                .build(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use moka::future::Cache;
+use moka::{future::Cache, policy::EvictionPolicy};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
@@ -28,7 +28,15 @@ struct Inner {
     reader: LogReader,
     recent: RwLock<VecDeque<Arc<RecordedEvent>>>,
     head: watch::Sender<Position>,
-    pages: Cache<u64, Arc<[Arc<RecordedEvent>]>>,
+    pages: Cache<u64, Page>,
+}
+
+type Page = Arc<[Arc<RecordedEvent>]>;
+
+/// Not with the cache's own policy, which turns newcomers away while what was here before was used more often: the page
+/// that one reader has just asked for is the one that the others ask for next.
+fn page_cache() -> Cache<u64, Page> {
+    Cache::builder().max_capacity(PAGES_MAX).eviction_policy(EvictionPolicy::lru()).build()
 }
 
 impl LogFeed {
@@ -38,7 +46,7 @@ impl LogFeed {
             reader,
             recent: RwLock::new(VecDeque::with_capacity(RECENT_MAX)),
             head: watch::Sender::new(0),
-            pages: Cache::new(PAGES_MAX),
+            pages: page_cache(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -115,18 +123,45 @@ impl LogFeed {
     }
 
     async fn fetched(&self, position: Position, limit: usize) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
-        let page = position / PAGE;
-        // Only a page that can no longer grow is worth keeping.
-        if self.head() < (page + 1) * PAGE {
-            return self.inner.reader.page(position, limit.try_into().unwrap_or(u32::MAX)).await;
-        }
         let reader = &self.inner.reader;
-        let load = async { reader.page(page * PAGE, PAGE as u32).await.map(Arc::from) };
-        let events: Result<Arc<[_]>, Arc<LogError>> = self.inner.pages.try_get_with(page, load).await;
-        match events {
-            Ok(events) => Ok(events.iter().filter(|event| event.position > position).take(limit).cloned().collect()),
-            // The load was shared with another reader, and so is its error: this reader asks for itself.
-            Err(_) => reader.page(position, limit.try_into().unwrap_or(u32::MAX)).await,
+        let mut events = Vec::new();
+        let mut reached = position;
+        // Only a page that can no longer grow is worth keeping.
+        while events.len() < limit && self.head() >= (reached / PAGE + 1) * PAGE {
+            let page = reached / PAGE;
+            let load = async { reader.page(page * PAGE, PAGE as u32).await.map(Arc::from) };
+            // A load that was shared with another reader has shared its error too: this reader asks for itself.
+            let Ok(loaded) = self.inner.pages.try_get_with(page, load).await else { break };
+            let room = limit - events.len();
+            events.extend(loaded.iter().filter(|event| event.position > reached).take(room).cloned());
+            let last = events.last().map_or(position, |event| event.position);
+            if last == reached {
+                break;
+            }
+            reached = last;
         }
+        if events.is_empty() { reader.page(position, limit.try_into().unwrap_or(u32::MAX)).await } else { Ok(events) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_that_was_just_read_is_there_for_the_next_reader_however_often_older_ones_were_read() {
+        let pages = page_cache();
+        let page = || Arc::from(Vec::new());
+        for _ in 0..7 {
+            for old in 0..PAGES_MAX {
+                pages.get_with(old, async { page() }).await;
+            }
+        }
+        for new in PAGES_MAX..2 * PAGES_MAX {
+            pages.get_with(new, async { page() }).await;
+            pages.run_pending_tasks().await;
+            assert!(pages.contains_key(&new), "page {new} was turned away");
+        }
+        assert!(pages.entry_count() <= PAGES_MAX);
     }
 }
