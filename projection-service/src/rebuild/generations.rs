@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    engine::{Model, Refusal, Standstill},
+    engine::{Model, Refusal, Replay, Standstill},
     operations::{self, JobError},
 };
 
@@ -139,7 +139,17 @@ pub(super) async fn begin(
     .bind(operation_id)
     .fetch_one(&mut *tx)
     .await?;
-    call(tx, "create_generation", model, generation).await
+    // Rows of whole streams cannot collide, so their keys are made with the other indexes, all at once.
+    let bare = matches!(model.replay(), Replay::ByStream(_));
+    let tables: Vec<&str> = model.tables().to_vec();
+    sqlx::query("SELECT public.create_generation($1, $2, $3, $4)")
+        .bind(model.name())
+        .bind(generation)
+        .bind(tables)
+        .bind(bare)
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 /// Takes up the generation that was replaced last; false if none is kept.
@@ -245,7 +255,7 @@ pub(super) async fn live(tx: &mut PgConnection, projection: &str) -> Result<i32,
     live.bind(projection).fetch_one(tx).await
 }
 
-/// Makes the indexes that a full generation lacks.
+/// Makes the keys and indexes that a full generation lacks.
 pub(super) async fn index(tx: &mut PgConnection, model: &dyn Model, generation: i32) -> Result<(), sqlx::Error> {
     call(tx, "index_generation", model, generation).await
 }

@@ -12,6 +12,7 @@
 //! statements fill them unchanged. What is filled and how far it is commit together.
 
 mod audit;
+mod bulk;
 mod compare;
 mod generations;
 mod job;
