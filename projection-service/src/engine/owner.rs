@@ -7,6 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use shared::{
+    follow::Companion,
     log::{LogError, Position, RecordedEvent},
     runtime::metrics,
 };
@@ -35,6 +36,8 @@ pub(super) struct Owner<'a, P: ReadModel> {
     /// Aggregates with open letters; their events go behind those.
     pub(super) blocked: HashSet<Uuid>,
     pub(super) on_commit: &'a (dyn Fn(P::Written) + Send + Sync),
+    /// Goes through the log beside the other projections.
+    reader: Companion,
     copies_missing: bool,
     /// Before this no small batch is folded.
     next_at: Instant,
@@ -50,7 +53,9 @@ struct Failing {
 impl<'a, P: ReadModel> Owner<'a, P> {
     pub(super) fn new(parts: &'a RunnerParts, claim: Claim, on_commit: &'a (dyn Fn(P::Written) + Send + Sync)) -> Self {
         let cache = RowCache::new(parts.settings.rows_max);
-        Self { parts, claim, cache, blocked: HashSet::new(), on_commit, copies_missing: true, next_at: Instant::now() }
+        let reader = parts.feed.companion();
+        let next_at = Instant::now();
+        Self { parts, claim, cache, blocked: HashSet::new(), on_commit, reader, copies_missing: true, next_at }
     }
 
     /// Folds what comes; ends only with an error.
@@ -75,7 +80,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
     /// wait for company for a moment; not after a pause, not when there is a backlog, and not while a query waits.
     async fn next_batch(&self) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         let RunnerParts { feed, settings, positions, .. } = self.parts;
-        let events = feed.read_after(self.claim.position, settings.batch_max).await?;
+        let events = self.reader.read_after(self.claim.position, settings.batch_max).await?;
         let has_backlog = events.last().is_some_and(|last| last.position < feed.head());
         if has_backlog || Instant::now() >= self.next_at {
             return Ok(events);
@@ -84,7 +89,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
             () = tokio::time::sleep_until(self.next_at) => {}
             () = positions.wanted(P::NAME) => {}
         }
-        feed.read_after(self.claim.position, settings.batch_max).await
+        self.reader.read_after(self.claim.position, settings.batch_max).await
     }
 
     async fn take_batch(&mut self, events: &[Arc<RecordedEvent>]) -> Result<(), Stopped> {

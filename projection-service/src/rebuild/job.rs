@@ -17,7 +17,7 @@ use super::{
     bulk::{self, Pump},
     compare::{Difference, Pair, compare},
     generations::{self, Generation, GenerationState},
-    swap,
+    refusals, swap,
 };
 use crate::{
     engine::{Model, Replay, Standstill, Start, checkpoints, dead_letters},
@@ -115,7 +115,7 @@ impl Rebuild {
             Replay::ByStream(_) | Replay::ByPosition => generation.target,
         };
         let pool = generations::pool(db, &generation).await?;
-        let standstill = generations::standstill(db, &generation).await?;
+        let standstill = refusals::standstill(db, &generation).await?;
         Ok(Some(Open { pool, generation, standstill, total, indexed: false, differences: None, pump: None }))
     }
 
@@ -178,7 +178,7 @@ impl Rebuild {
         }
         let mut events = self.parts.log.page(from, self.parts.page_events).await?;
         events.retain(|event| event.position <= live);
-        open.standstill.discarded = generations::discarded(&self.parts.db, self.model.name()).await?;
+        open.standstill.discarded = refusals::discarded(&self.parts.db, self.model.name()).await?;
         let mut next = open.generation.clone();
         next.position = generations::behind(&events, from);
         next.events += events.len() as u64;
@@ -224,7 +224,7 @@ impl Rebuild {
         if open.standstill.stopped.len() > REFUSALS_MAX {
             return Err(JobError::Failed(format!("the fold refuses more than {REFUSALS_MAX} aggregates")));
         }
-        generations::write_refusals(tx, &open.generation, &open.standstill, known).await?;
+        refusals::write_refusals(tx, &open.generation, &open.standstill, known).await?;
         Ok(())
     }
 
@@ -273,7 +273,7 @@ impl Rebuild {
         let claim = checkpoints::lock(&mut tx, self.model.name()).await?;
         let position = claim.map_or(0, |claim| claim.position);
         let Some(events) = self.tail(open, position).await? else { return Ok(false) };
-        open.standstill.discarded = generations::discarded(&self.parts.db, self.model.name()).await?;
+        open.standstill.discarded = refusals::discarded(&self.parts.db, self.model.name()).await?;
         self.fill(open, &mut tx, &events).await?;
         swap::swap(&self.parts, &mut tx, &*self.model, &open.generation, (&open.standstill, position)).await?;
         tx.commit().await?;
@@ -325,7 +325,7 @@ impl Rebuild {
             Ok(false) => Ok(Step::More(self.progress("catch up", open))),
             Err(error) if swap::is_lock_timeout(&error) => {
                 // What was folded for the swap fell with it; so must what is known of it.
-                open.standstill = generations::standstill(&self.parts.db, &open.generation).await?;
+                open.standstill = refusals::standstill(&self.parts.db, &open.generation).await?;
                 Ok(Step::Rest(self.progress("swap", open), SWAP_AGAIN))
             }
             Err(error) => Err(error),

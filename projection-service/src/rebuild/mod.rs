@@ -16,6 +16,7 @@ mod bulk;
 mod compare;
 mod generations;
 mod job;
+mod refusals;
 mod swap;
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,11 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use moka::future::Cache;
+use moka::{future::Cache, policy::EvictionPolicy};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use super::companions::{Companion, Companions};
 use crate::log::{LogError, LogReader, Position, RecordedEvent};
 
 /// Events that a process keeps in memory for readers that are nearly up to date.
@@ -13,7 +14,7 @@ const RECENT_MAX: usize = 16_384;
 /// Events per page read from Postgres. Pages are aligned, so that several readers share one.
 const PAGE: u64 = 1_024;
 /// Pages kept for readers that catch up side by side.
-const PAGES_MAX: u64 = 24;
+const PAGES_MAX: u64 = 40;
 
 /// The log as this process follows it. Fast sources (the append queue, JetStream) offer events as they come; readers
 /// take them from memory, and from Postgres what they missed. Nobody can skip an event: a reader always gets the
@@ -29,6 +30,7 @@ struct Inner {
     recent: RwLock<VecDeque<Arc<RecordedEvent>>>,
     head: watch::Sender<Position>,
     pages: Cache<u64, Arc<[Arc<RecordedEvent>]>>,
+    companions: Companions,
 }
 
 impl LogFeed {
@@ -38,7 +40,9 @@ impl LogFeed {
             reader,
             recent: RwLock::new(VecDeque::with_capacity(RECENT_MAX)),
             head: watch::Sender::new(0),
-            pages: Cache::new(PAGES_MAX),
+            // Every page is read once by each; how often others were asked for says nothing about it.
+            pages: Cache::builder().max_capacity(PAGES_MAX).eviction_policy(EvictionPolicy::lru()).build(),
+            companions: Companions::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -84,6 +88,21 @@ impl LogFeed {
         &self.inner.reader
     }
 
+    /// A reader beside others that go the same way.
+    pub fn companion(&self) -> Companion {
+        Companion::new(self.clone())
+    }
+
+    pub(super) fn companions(&self) -> &Companions {
+        &self.inner.companions
+    }
+
+    /// Whether what follows `position` has to be read from Postgres.
+    pub(super) fn is_history(&self, position: Position) -> bool {
+        let remembered = self.inner.recent.read().front().is_some_and(|first| first.position <= position + 1);
+        !remembered && self.head() > position
+    }
+
     /// The events after `position`: at least one, at most `limit`. Waits while there is none.
     pub async fn read_after(&self, position: Position, limit: usize) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         let mut head = self.inner.head.subscribe();
@@ -114,7 +133,25 @@ impl LogFeed {
         (!events.is_empty()).then_some(events)
     }
 
+    /// Page after page, until there are enough.
     async fn fetched(&self, position: Position, limit: usize) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
+        let mut events = Vec::new();
+        let mut next = position;
+        while events.len() < limit {
+            let more = self.fetched_page(next, limit - events.len()).await?;
+            let Some(last) = more.last().map(|event| event.position) else { break };
+            let is_full = last % PAGE == 0;
+            next = last;
+            events.extend(more);
+            // The rest can still grow, or is remembered.
+            if !is_full || self.remembered(next, 1).is_some() {
+                break;
+            }
+        }
+        Ok(events)
+    }
+
+    async fn fetched_page(&self, position: Position, limit: usize) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         let page = position / PAGE;
         // Only a page that can no longer grow is worth keeping.
         if self.head() < (page + 1) * PAGE {
