@@ -39,12 +39,13 @@ pub struct ReadSideSettings {
     )]
     pub projection_db_connections: u32,
 
-    /// Events folded in one transaction.
+    /// Events folded in one transaction, at most; only after a pause are there so many. A row that several of them change is
+    /// written once.
     #[arg(
         long,
         env = "HOMEFOOD_PROJECTION_BATCH",
         value_name = "HOMEFOOD_PROJECTION_BATCH",
-        default_value_t = 2_000,
+        default_value_t = 8_000,
         value_parser = clap::value_parser!(u32).range(1..=10_000)
     )]
     pub projection_batch: u32,

@@ -7,6 +7,7 @@ mod load;
 mod pgbench;
 mod processes;
 mod read_side;
+mod rebuild;
 mod report;
 mod scripts;
 mod serve;
@@ -24,6 +25,7 @@ use tokio::process::Command;
 
 use analytics::AnalyticsArgs;
 use chapters::{Bench, HOT_WRITERS, LONG_WRITERS};
+use rebuild::RebuildArgs;
 use report::Report;
 use serve::{Role, ServeArgs};
 use stage::Stage;
@@ -99,6 +101,8 @@ enum Part {
     Serve(ServeArgs),
     /// Reports over few orders and over many.
     Analytics(AnalyticsArgs),
+    /// Rebuilds, catching up, audits and exports over a short log and a long one.
+    Rebuild(RebuildArgs),
 }
 
 impl BenchArgs {
@@ -115,6 +119,10 @@ pub async fn run(args: BenchArgs) -> Result<()> {
             return with_release_build().await;
         }
         Some(Part::Analytics(asked)) => return analytics::run(asked).await,
+        Some(Part::Rebuild(asked)) if cfg!(debug_assertions) && !asked.any_build => {
+            return with_release_build().await;
+        }
+        Some(Part::Rebuild(asked)) => return rebuild::run(asked).await,
         None => {}
     }
     if cfg!(debug_assertions) && !args.any_build {

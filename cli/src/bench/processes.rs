@@ -119,13 +119,19 @@ fn machine_seconds() -> f64 {
 }
 
 fn memory_of(pid: u32) -> u64 {
-    let kilobytes = |file: &str, name: &str| {
-        let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned))?;
-        line.trim_start_matches(':').split_whitespace().next()?.parse::<u64>().ok()
-    };
     // The proportional share is for the owner and for root; the resident size counts shared memory again and again.
-    kilobytes("smaps_rollup", "Pss").or_else(|| kilobytes("status", "VmRSS")).unwrap_or(0) * 1_024
+    kilobytes(pid, "smaps_rollup", "Pss").or_else(|| kilobytes(pid, "status", "VmRSS")).unwrap_or(0) * 1_024
+}
+
+/// The most memory that a process ever had, in bytes; 0 once it is gone.
+pub fn peak(pid: u32) -> u64 {
+    kilobytes(pid, "status", "VmHWM").unwrap_or(0) * 1_024
+}
+
+fn kilobytes(pid: u32, file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned))?;
+    line.trim_start_matches(':').split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -115,6 +115,11 @@ impl Stage {
         }
     }
 
+    /// The process of a service, if it runs.
+    pub fn pid(&self, role: Role) -> Option<u32> {
+        self.services.iter().find(|service| service.role == role).map(|service| service.pid)
+    }
+
     /// The last words of every service, for an error that came over the wire.
     pub fn last_words(&self) -> String {
         let words = self.services.iter().map(|service| format!("--- {}\n{}", service.role, service.last_words()));

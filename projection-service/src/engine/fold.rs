@@ -57,7 +57,7 @@ impl<P: Projection> Fold<P> {
 }
 
 /// A panic is one more way in which one event may fail; it must not take the others along.
-fn apply<P: Projection>(
+pub(super) fn apply<P: Projection>(
     row: Option<P::Row>,
     event: &RecordedEvent,
     domain: &DomainEvent,

@@ -1,7 +1,9 @@
 //! The engine: takes a batch of events, loads the rows they touch, folds in memory, writes rows and checkpoint in one
 //! transaction. Once for all projections.
 
+mod bulk;
 pub(crate) mod checkpoints;
+mod copy;
 pub(crate) mod dead_letters;
 mod failpoints;
 mod fold;
@@ -18,6 +20,8 @@ mod runner;
 #[cfg(test)]
 mod tests;
 
+pub use bulk::{Bulk, BulkFold};
+pub use copy::CopyRows;
 pub use dead_letters::{LetterCount, LetterPolicy, count_letters, sweep_letters};
 pub use failpoints::Failpoints;
 pub use fold::Fold;

@@ -16,6 +16,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{
+    bulk::{BulkFold, Streams},
     failpoints::Failpoints,
     fold::Fold,
     projection::{FoldError, ReadModel},
@@ -62,6 +63,13 @@ pub struct Refusal {
     pub error: String,
 }
 
+impl Refusal {
+    /// Of this event, for this reason.
+    pub fn new(event: &RecordedEvent, error: &FoldError) -> Self {
+        Self { aggregate_type: event.aggregate_type, position: event.position, error: error.to_string() }
+    }
+}
+
 impl Standstill {
     fn passes_over(&self, event: &RecordedEvent) -> bool {
         self.discarded.contains(&event.position)
@@ -96,6 +104,10 @@ pub trait Model: Send + Sync {
         standstill: &mut Standstill,
     ) -> Result<(), sqlx::Error>;
 
+    /// A fold of whole streams into rows for empty tables, for those that are replayed by stream. Passes over what was
+    /// discarded.
+    fn bulk(&self, discarded: HashSet<Position>) -> Box<dyn BulkFold>;
+
     /// The rows that these events add up to, as they are stored.
     fn rows(&self, events: &[RecordedEvent]) -> Result<Vec<Value>, Refusal>;
 }
@@ -118,11 +130,7 @@ impl<P: ReadModel> Named<P> {
             true => Err(FoldError::Failpoint),
             false => fold.take(event),
         };
-        taken.map_err(|error| Refusal {
-            aggregate_type: event.aggregate_type,
-            position: event.position,
-            error: error.to_string(),
-        })
+        taken.map_err(|error| Refusal::new(event, &error))
     }
 }
 
@@ -174,6 +182,10 @@ impl<P: ReadModel> Model for Named<P> {
             P::store(tx, &changes).await?;
         }
         Ok(())
+    }
+
+    fn bulk(&self, discarded: HashSet<Position>) -> Box<dyn BulkFold> {
+        Box::new(Streams::<P>::new(self.failpoints.clone(), discarded))
     }
 
     fn rows(&self, events: &[RecordedEvent]) -> Result<Vec<Value>, Refusal> {

@@ -7,6 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use shared::{
+    follow::Companion,
     log::{LogError, Position, RecordedEvent},
     runtime::metrics,
 };
@@ -36,6 +37,8 @@ pub(super) struct Owner<'a, P: ReadModel> {
     /// Aggregates with open letters; their events go behind those.
     pub(super) blocked: HashSet<Uuid>,
     pub(super) on_commit: &'a (dyn Fn(P::Written) + Send + Sync),
+    /// Goes through the log beside the other projections.
+    reader: Companion,
     /// How far everything is folded. The stored checkpoint may be behind, by events that touch no row.
     folded: Position,
     copies_missing: bool,
@@ -62,6 +65,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
             cache,
             blocked: HashSet::new(),
             on_commit,
+            reader: parts.feed.companion(),
             folded: claim.position,
             copies_missing: true,
             next_at: now,
@@ -101,7 +105,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
     /// wait for company for a moment; not after a pause, not when there is a backlog, and not while a query waits.
     async fn next_batch(&self) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         let RunnerParts { feed, settings, positions, .. } = self.parts;
-        let events = feed.read_after(self.folded, settings.batch_max).await?;
+        let events = self.reader.read_after(self.folded, settings.batch_max).await?;
         let has_backlog = events.last().is_some_and(|last| last.position < feed.head());
         if has_backlog || Instant::now() >= self.next_at {
             return Ok(events);
@@ -110,7 +114,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
             () = tokio::time::sleep_until(self.next_at) => {}
             () = positions.wanted(P::NAME) => {}
         }
-        feed.read_after(self.folded, settings.batch_max).await
+        self.reader.read_after(self.folded, settings.batch_max).await
     }
 
     async fn take_batch(&mut self, events: &[Arc<RecordedEvent>]) -> Result<(), Stopped> {

@@ -10,7 +10,7 @@ use shared::{
 use smallvec::SmallVec;
 use sqlx::{PgConnection, PgPool};
 
-use super::model::Replay;
+use super::{copy::CopyRows, model::Replay};
 
 /// The rows that one event touches: nearly always one.
 pub type Keys<K> = SmallVec<[K; 2]>;
@@ -85,6 +85,11 @@ pub trait ReadModel: Projection {
     ) -> impl Future<Output = Result<Self::Written, sqlx::Error>> + Send
     where
         Self: Sized;
+
+    /// Rows of whole streams for empty tables. Nobody asks but a rebuild by stream.
+    fn copy(_rows: &[Self::Row]) -> Result<Vec<CopyRows>, sqlx::Error> {
+        Ok(Vec::new())
+    }
 }
 
 /// Why an event could not be taken.

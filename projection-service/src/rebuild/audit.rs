@@ -14,7 +14,7 @@ use sqlx::{Executor, PgConnection, PgPool, Row, postgres::PgPoolOptions};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{RebuildParts, compare::primary_key, generations};
+use super::{RebuildParts, compare::primary_key, refusals};
 use crate::{
     engine::{Model, Replay, Standstill, Start, checkpoints, dead_letters},
     operations::{self, Job, JobError, Progress, Run, Step},
@@ -172,7 +172,7 @@ impl Audit {
 
     /// Where the live rows stand still, and what they passed over.
     async fn standstill(&self, tx: &mut PgConnection) -> Result<Standstill, JobError> {
-        let discarded = generations::discarded(&self.parts.db, self.model.name()).await?;
+        let discarded = refusals::discarded(&self.parts.db, self.model.name()).await?;
         let before = dead_letters::open_positions(tx, self.model.name()).await?;
         Ok(Standstill { discarded, stopped: HashMap::new(), before })
     }

@@ -6,17 +6,18 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::{
-    log::{LogError, Position, RecordedEvent, StreamRange},
+    domain::AggregateType,
+    log::{Position, RecordedEvent},
     runtime::metrics,
 };
 use sqlx::PgPool;
-use tokio::task::JoinHandle;
 
 use super::{
     RebuildParts,
+    bulk::{self, Pump},
     compare::{Difference, Pair, compare},
     generations::{self, Generation, GenerationState},
-    swap,
+    refusals, swap,
 };
 use crate::{
     engine::{Model, Replay, Standstill, Start, checkpoints, dead_letters},
@@ -68,8 +69,8 @@ struct Open {
     total: u64,
     indexed: bool,
     differences: Option<Vec<Difference>>,
-    /// The next page of streams, being read while this one is folded.
-    ahead: Option<JoinHandle<Result<Vec<RecordedEvent>, LogError>>>,
+    /// The streams that are still missing, once they are asked for.
+    pump: Option<Pump>,
 }
 
 impl Rebuild {
@@ -114,15 +115,22 @@ impl Rebuild {
             Replay::ByStream(_) | Replay::ByPosition => generation.target,
         };
         let pool = generations::pool(db, &generation).await?;
-        let standstill = generations::standstill(db, &generation).await?;
-        Ok(Some(Open { pool, generation, standstill, total, indexed: false, differences: None, ahead: None }))
+        let standstill = refusals::standstill(db, &generation).await?;
+        Ok(Some(Open { pool, generation, standstill, total, indexed: false, differences: None, pump: None }))
     }
 
-    fn streams_left(&self, open: &Open) -> bool {
-        self.kind == OperationKind::Rebuild
-            && matches!(self.model.replay(), Replay::ByStream(_))
-            && open.generation.position == 0
-            && open.generation.target > 0
+    /// The kind of streams that are taken whole, if there are any left.
+    fn streams_left(&self, open: &Open) -> Option<AggregateType> {
+        match self.model.replay() {
+            Replay::ByStream(kind)
+                if self.kind == OperationKind::Rebuild
+                    && open.generation.position == 0
+                    && open.generation.target > 0 =>
+            {
+                Some(kind)
+            }
+            Replay::ByStream(_) | Replay::ByPosition => None,
+        }
     }
 
     fn progress(&self, stage: &str, open: &Open) -> Progress {
@@ -133,36 +141,32 @@ impl Rebuild {
         Progress { stage: stage.to_owned(), done, total: Some(open.total.max(done)) }
     }
 
-    /// One page of whole streams.
-    async fn replay(&self, run: &Run, open: &mut Open) -> Result<(), JobError> {
-        let Generation { after, target, .. } = open.generation.clone();
-        let page = open.ahead.take().unwrap_or_else(|| self.read(after, target));
-        let page = page.await.map_err(|error| JobError::Again(error.to_string()))??;
+    /// Some whole streams: their rows, and that they are there, in one transaction.
+    async fn replay(&self, run: &Run, open: &mut Open, kind: AggregateType) -> Result<(), JobError> {
+        let start = |open: &Open| {
+            let what = (open.standstill.discarded.clone(), self.parts.page_events);
+            Pump::start(&self.parts.log, (&*self.model, kind), &open.generation, what)
+        };
+        let mut pump = open.pump.take().unwrap_or_else(|| start(open));
         let mut next = open.generation.clone();
-        match page.last() {
-            None => next.position = next.target,
-            Some(last) => {
-                next.after = Some((last.aggregate_id.to_string(), last.sequence));
-                next.events += page.len() as u64;
-                open.ahead = Some(self.read(next.after.clone(), next.target));
-            }
-        }
-        let events: Vec<Arc<RecordedEvent>> = page.into_iter().map(Arc::new).collect();
-        self.take(run, open, &events, next).await
-    }
-
-    fn read(
-        &self,
-        after: Option<(String, u64)>,
-        through: Position,
-    ) -> JoinHandle<Result<Vec<RecordedEvent>, LogError>> {
-        let (log, limit) = (self.parts.log.clone(), self.parts.page_events);
-        let replay = self.model.replay();
-        tokio::spawn(async move {
-            let Replay::ByStream(aggregate_type) = replay else { return Ok(Vec::new()) };
-            let after = after.as_ref().map(|(id, sequence)| (id.as_str(), *sequence));
-            log.streams(StreamRange { aggregate_type, after, through }, limit).await
-        })
+        let Some(mut folded) = pump.next().await? else {
+            next.position = next.target;
+            return self.take(run, open, &[], next).await;
+        };
+        open.pump = Some(pump);
+        let Some((id, sequence)) = folded.through else { return Ok(()) };
+        next.after = Some((id.to_string(), sequence));
+        next.events += folded.events;
+        let known = open.standstill.stopped.len();
+        open.standstill.stopped.extend(std::mem::take(&mut folded.refused));
+        let mut tx = open.pool.begin_with(bulk::BEGIN).await?;
+        run.fence(&mut tx).await?;
+        bulk::write(&mut tx, folded).await?;
+        self.note_refusals(open, &mut tx, known).await?;
+        generations::advance(&mut tx, &open.generation, &next).await?;
+        tx.commit().await?;
+        open.generation = next;
+        Ok(())
     }
 
     /// One page in order of the log, up to where the live tables are; whether the generation is nearly there.
@@ -174,7 +178,7 @@ impl Rebuild {
         }
         let mut events = self.parts.log.page(from, self.parts.page_events).await?;
         events.retain(|event| event.position <= live);
-        open.standstill.discarded = generations::discarded(&self.parts.db, self.model.name()).await?;
+        open.standstill.discarded = refusals::discarded(&self.parts.db, self.model.name()).await?;
         let mut next = open.generation.clone();
         next.position = generations::behind(&events, from);
         next.events += events.len() as u64;
@@ -212,10 +216,15 @@ impl Rebuild {
     ) -> Result<(), JobError> {
         let known = open.standstill.stopped.len();
         self.model.fill(&open.pool, tx, events, Start::Stored, &mut open.standstill).await?;
+        self.note_refusals(open, tx, known).await
+    }
+
+    /// Writes down what was refused since `known` were.
+    async fn note_refusals(&self, open: &Open, tx: &mut sqlx::PgConnection, known: usize) -> Result<(), JobError> {
         if open.standstill.stopped.len() > REFUSALS_MAX {
             return Err(JobError::Failed(format!("the fold refuses more than {REFUSALS_MAX} aggregates")));
         }
-        generations::write_refusals(tx, &open.generation, &open.standstill, known).await?;
+        refusals::write_refusals(tx, &open.generation, &open.standstill, known).await?;
         Ok(())
     }
 
@@ -264,7 +273,7 @@ impl Rebuild {
         let claim = checkpoints::lock(&mut tx, self.model.name()).await?;
         let position = claim.map_or(0, |claim| claim.position);
         let Some(events) = self.tail(open, position).await? else { return Ok(false) };
-        open.standstill.discarded = generations::discarded(&self.parts.db, self.model.name()).await?;
+        open.standstill.discarded = refusals::discarded(&self.parts.db, self.model.name()).await?;
         self.fill(open, &mut tx, &events).await?;
         swap::swap(&self.parts, &mut tx, &*self.model, &open.generation, (&open.standstill, position)).await?;
         tx.commit().await?;
@@ -281,9 +290,14 @@ impl Rebuild {
     }
 
     async fn go_on(&self, run: &Run, open: &mut Open) -> Result<Step, JobError> {
-        if self.streams_left(open) {
-            self.replay(run, open).await?;
+        if let Some(kind) = self.streams_left(open) {
+            self.replay(run, open, kind).await?;
             return Ok(Step::More(self.progress("replay", open)));
+        }
+        // What is folded in order of the log finds its rows by their keys, which such a generation has from the start.
+        let has_keys = open.indexed || self.model.replay() == Replay::ByPosition;
+        if has_keys && !self.catch_up(run, open).await? {
+            return Ok(Step::More(self.progress("catch up", open)));
         }
         if !open.indexed {
             let mut tx = open.pool.begin().await?;
@@ -292,9 +306,6 @@ impl Rebuild {
             tx.commit().await?;
             open.indexed = true;
             return Ok(Step::More(self.progress("index", open)));
-        }
-        if !self.catch_up(run, open).await? {
-            return Ok(Step::More(self.progress("catch up", open)));
         }
         let Some(differences) = &open.differences else {
             open.differences = self.verify(run, open).await?;
@@ -314,7 +325,7 @@ impl Rebuild {
             Ok(false) => Ok(Step::More(self.progress("catch up", open))),
             Err(error) if swap::is_lock_timeout(&error) => {
                 // What was folded for the swap fell with it; so must what is known of it.
-                open.standstill = generations::standstill(&self.parts.db, &open.generation).await?;
+                open.standstill = refusals::standstill(&self.parts.db, &open.generation).await?;
                 Ok(Step::Rest(self.progress("swap", open), SWAP_AGAIN))
             }
             Err(error) => Err(error),

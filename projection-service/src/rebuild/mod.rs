@@ -12,9 +12,11 @@
 //! statements fill them unchanged. What is filled and how far it is commit together.
 
 mod audit;
+mod bulk;
 mod compare;
 mod generations;
 mod job;
+mod refusals;
 mod swap;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{
     RebuildParts,
     generations::{self, Generation},
+    refusals,
 };
 use crate::{
     engine::{FoldError, Model, Refusal, Standstill, checkpoints, dead_letters},
@@ -28,9 +29,9 @@ pub(super) async fn swap(
     (standstill, position): (&Standstill, Position),
 ) -> Result<(), JobError> {
     let old = generations::live(tx, model.name()).await?;
-    generations::remember_letters(tx, model.name(), old).await?;
+    refusals::remember_letters(tx, model.name(), old).await?;
     settle_letters(parts, tx, model, (standstill, position)).await?;
-    generations::clear_refusals(tx, generation).await?;
+    refusals::clear_refusals(tx, generation).await?;
     let tables: Vec<String> = model.tables().iter().map(|table| (*table).to_owned()).collect();
     sqlx::query("SELECT public.swap_generation($1, $2, $3, $4)")
         .bind(model.name())

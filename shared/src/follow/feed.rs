@@ -6,6 +6,7 @@ use moka::{future::Cache, policy::EvictionPolicy};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use super::companions::{Companion, Companions};
 use crate::log::{LogError, LogReader, Position, RecordedEvent};
 
 /// Events that a process keeps in memory for readers that are nearly up to date.
@@ -13,7 +14,7 @@ const RECENT_MAX: usize = 16_384;
 /// Events per page read from Postgres. Pages are aligned, so that several readers share one.
 const PAGE: u64 = 1_024;
 /// Pages kept for readers that catch up side by side.
-const PAGES_MAX: u64 = 24;
+const PAGES_MAX: u64 = 40;
 
 /// The log as this process follows it. Fast sources (the append queue, JetStream) offer events as they come; readers
 /// take them from memory, and from Postgres what they missed. Nobody can skip an event: a reader always gets the
@@ -29,12 +30,12 @@ struct Inner {
     recent: RwLock<VecDeque<Arc<RecordedEvent>>>,
     head: watch::Sender<Position>,
     pages: Cache<u64, Page>,
+    companions: Companions,
 }
 
 type Page = Arc<[Arc<RecordedEvent>]>;
 
-/// Not with the cache's own policy, which turns newcomers away while what was here before was used more often: the page
-/// that one reader has just asked for is the one that the others ask for next.
+/// Every page is read once by each reader; how often others were asked for says nothing about it.
 fn page_cache() -> Cache<u64, Page> {
     Cache::builder().max_capacity(PAGES_MAX).eviction_policy(EvictionPolicy::lru()).build()
 }
@@ -47,6 +48,7 @@ impl LogFeed {
             recent: RwLock::new(VecDeque::with_capacity(RECENT_MAX)),
             head: watch::Sender::new(0),
             pages: page_cache(),
+            companions: Companions::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -92,6 +94,21 @@ impl LogFeed {
         &self.inner.reader
     }
 
+    /// A reader beside others that go the same way.
+    pub fn companion(&self) -> Companion {
+        Companion::new(self.clone())
+    }
+
+    pub(super) fn companions(&self) -> &Companions {
+        &self.inner.companions
+    }
+
+    /// Whether what follows `position` has to be read from Postgres.
+    pub(super) fn is_history(&self, position: Position) -> bool {
+        let remembered = self.inner.recent.read().front().is_some_and(|first| first.position <= position + 1);
+        !remembered && self.head() > position
+    }
+
     /// The events after `position`: at least one, at most `limit`. Waits while there is none.
     pub async fn read_after(&self, position: Position, limit: usize) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         let mut head = self.inner.head.subscribe();
@@ -122,25 +139,38 @@ impl LogFeed {
         (!events.is_empty()).then_some(events)
     }
 
+    /// Page after page, until there are enough.
     async fn fetched(&self, position: Position, limit: usize) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
-        let reader = &self.inner.reader;
         let mut events = Vec::new();
-        let mut reached = position;
-        // Only a page that can no longer grow is worth keeping.
-        while events.len() < limit && self.head() >= (reached / PAGE + 1) * PAGE {
-            let page = reached / PAGE;
-            let load = async { reader.page(page * PAGE, PAGE as u32).await.map(Arc::from) };
-            // A load that was shared with another reader has shared its error too: this reader asks for itself.
-            let Ok(loaded) = self.inner.pages.try_get_with(page, load).await else { break };
-            let room = limit - events.len();
-            events.extend(loaded.iter().filter(|event| event.position > reached).take(room).cloned());
-            let last = events.last().map_or(position, |event| event.position);
-            if last == reached {
+        let mut next = position;
+        while events.len() < limit {
+            let more = self.fetched_page(next, limit - events.len()).await?;
+            let Some(last) = more.last().map(|event| event.position) else { break };
+            let is_full = last % PAGE == 0;
+            next = last;
+            events.extend(more);
+            // The rest can still grow, or is remembered.
+            if !is_full || self.remembered(next, 1).is_some() {
                 break;
             }
-            reached = last;
         }
-        if events.is_empty() { reader.page(position, limit.try_into().unwrap_or(u32::MAX)).await } else { Ok(events) }
+        Ok(events)
+    }
+
+    async fn fetched_page(&self, position: Position, limit: usize) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
+        let page = position / PAGE;
+        // Only a page that can no longer grow is worth keeping.
+        if self.head() < (page + 1) * PAGE {
+            return self.inner.reader.page(position, limit.try_into().unwrap_or(u32::MAX)).await;
+        }
+        let reader = &self.inner.reader;
+        let load = async { reader.page(page * PAGE, PAGE as u32).await.map(Arc::from) };
+        let events: Result<Arc<[_]>, Arc<LogError>> = self.inner.pages.try_get_with(page, load).await;
+        match events {
+            Ok(events) => Ok(events.iter().filter(|event| event.position > position).take(limit).cloned().collect()),
+            // The load was shared with another reader, and so is its error: this reader asks for itself.
+            Err(_) => reader.page(position, limit.try_into().unwrap_or(u32::MAX)).await,
+        }
     }
 }
 

@@ -3,11 +3,13 @@
 mod audit;
 mod reader;
 mod recorded;
+mod rows;
 mod upcasters;
 
 pub use audit::audit;
 pub use reader::{LogError, LogReader, StreamRange};
 pub use recorded::{Metadata, RecordedEvent, StoredEvent, slice_of};
+pub use rows::StoredPage;
 pub use upcasters::{upcast, upcasters};
 
 /// A place in the log: 1, 2, 3, … in commit order without a hole; 0 is before the first event.

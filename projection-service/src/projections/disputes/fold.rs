@@ -17,7 +17,7 @@ use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 use super::row::{DisputeRow, EvidenceRow, OfferRow, OfferStatus, ProposalRow, ResolutionRow, SealedWords};
-use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, Replay, to_json};
+use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, to_json};
 
 /// The projection of disputes.
 #[derive(Debug)]
@@ -166,5 +166,18 @@ impl ReadModel for Disputes {
         .execute(tx)
         .await?;
         Ok(())
+    }
+
+    fn copy(rows: &[DisputeRow]) -> Result<Vec<CopyRows>, sqlx::Error> {
+        let mut copy = CopyRows::new(
+            "COPY disputes (id, order_id, customer_id, producer_id, status, opened_at, version, doc) FROM STDIN (FORMAT binary)",
+            8,
+        );
+        for row in rows {
+            let fields = copy.row().uuid(row.id.0).uuid(row.order_id.0).uuid(row.customer_id.0);
+            let fields = fields.uuid(row.producer_id.0).text(row.status.as_str()).timestamp(row.opened_at);
+            fields.bigint(row.version as i64).json(row)?;
+        }
+        Ok(vec![copy])
     }
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::row::{
     GiftAttemptRow, GiftAttemptStatus, GiftRefundRow, GiftRefundStatus, GiftRow, GiftUseRow, GiftUseStatus,
 };
-use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, Replay, to_json};
+use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, to_json};
 
 /// The projection of gifts.
 #[derive(Debug)]
@@ -204,5 +204,17 @@ impl ReadModel for Gifts {
         .execute(tx)
         .await?;
         Ok(())
+    }
+
+    fn copy(rows: &[GiftRow]) -> Result<Vec<CopyRows>, sqlx::Error> {
+        let mut copy = CopyRows::new(
+            "COPY gifts (id, buyer_id, recipient_id, created_at, version, doc) FROM STDIN (FORMAT binary)",
+            6,
+        );
+        for row in rows {
+            let fields = copy.row().uuid(row.id.0).uuid(row.buyer_id.0).optional_uuid(row.recipient().map(|id| id.0));
+            fields.timestamp(row.created_at).bigint(row.version as i64).json(row)?;
+        }
+        Ok(vec![copy])
     }
 }

@@ -19,7 +19,7 @@ use super::row::{
     AttemptStatus, CancellationRow, OrderDisputeRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow,
     RefundStatus,
 };
-use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, Replay, to_json};
+use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, to_json};
 
 /// The projection of orders.
 #[derive(Debug)]
@@ -210,6 +210,18 @@ impl ReadModel for Orders {
         .execute(tx)
         .await?;
         Ok(())
+    }
+
+    fn copy(rows: &[OrderRow]) -> Result<Vec<CopyRows>, sqlx::Error> {
+        let mut copy = CopyRows::new(
+            "COPY orders (id, customer_id, producer_id, status, created_at, version, doc) FROM STDIN (FORMAT binary)",
+            7,
+        );
+        for row in rows {
+            let fields = copy.row().uuid(row.id.0).uuid(row.customer_id.0).uuid(row.producer_id.0);
+            fields.text(status_name(row.status)).timestamp(row.created_at).bigint(row.version as i64).json(row)?;
+        }
+        Ok(vec![copy])
     }
 }
 

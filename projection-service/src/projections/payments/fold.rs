@@ -17,7 +17,7 @@ use super::row::{
     BankActKind, BankActRow, IntegrityProposalRow, PaymentFailureRow, PaymentRefundRow, PaymentRefundStatus,
     PaymentRow, PaymentUse,
 };
-use crate::engine::{Changes, FoldError, Keys, Projection, ReadModel, Replay, to_json};
+use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, to_json};
 
 /// The projection of payments.
 #[derive(Debug)]
@@ -191,5 +191,14 @@ impl ReadModel for Payments {
         .execute(tx)
         .await?;
         Ok(())
+    }
+
+    fn copy(rows: &[PaymentRow]) -> Result<Vec<CopyRows>, sqlx::Error> {
+        let mut copy = CopyRows::new("COPY payments (id, order_id, version, doc) FROM STDIN (FORMAT binary)", 4);
+        for row in rows {
+            let order_id = row.order_id().map(|id| id.0);
+            copy.row().uuid(row.id.0).optional_uuid(order_id).bigint(row.version as i64).json(row)?;
+        }
+        Ok(vec![copy])
     }
 }

@@ -1,6 +1,7 @@
 //! Rebuilds disturb nobody, survive kills, find what is wrong and can be taken back; audits find one row in many.
 
 mod audits;
+mod bulk;
 #[cfg(feature = "measurements")]
 mod measurements;
 mod rebuilds;
