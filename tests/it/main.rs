@@ -25,6 +25,7 @@ mod operators;
 mod orders;
 mod outages;
 mod payment_races;
+mod portions;
 mod providers;
 mod reading;
 mod refunds;

@@ -67,6 +67,7 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("log_head", &[]),
     ("timers", &["command-service/src/timers/"]),
     ("command_receipts", &["command-service/src/event_log/"]),
+    ("portion_claims", &[]),
     ("snapshots", &["command-service/src/event_log/"]),
     ("process_manager_checkpoints", &["command-service/src/process_managers/"]),
     ("subject_keys", &["shared/src/sealing.rs"]),

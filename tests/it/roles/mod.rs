@@ -23,14 +23,17 @@ const RIGHTS_ON_THE_LOG: &[(&str, &str, &str)] = &[
     (COMMAND, "log_head", "SELECT UPDATE"),
     (COMMAND, "command_receipts", "SELECT INSERT UPDATE DELETE"),
     (COMMAND, "subject_keys", "SELECT INSERT UPDATE"),
+    (COMMAND, "portion_claims", "SELECT INSERT UPDATE"),
     (PROJECTION, "events", "SELECT"),
     (PROJECTION, "log_head", "SELECT"),
     (PROJECTION, "command_receipts", ""),
     (PROJECTION, "subject_keys", "SELECT"),
+    (PROJECTION, "portion_claims", ""),
     (ANALYST, "events", ""),
     (ANALYST, "log_head", ""),
     (ANALYST, "command_receipts", ""),
     (ANALYST, "subject_keys", ""),
+    (ANALYST, "portion_claims", ""),
 ];
 
 /// A database of one test's own, and its address.
@@ -82,6 +85,7 @@ async fn the_write_side_cannot_change_history() {
         "TRUNCATE events",
         "DELETE FROM log_head",
         "UPDATE subject_keys SET wrapped_key = ''",
+        "UPDATE portion_claims SET quantity = 1",
         "DELETE FROM orders",
     ] {
         check_denied(&db, statement).await;
