@@ -71,6 +71,7 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("snapshots", &["command-service/src/event_log/"]),
     ("process_manager_checkpoints", &["command-service/src/process_managers/"]),
     ("subject_keys", &["shared/src/sealing.rs"]),
+    ("erasures", &[]),
     ("dev_fake_payments", &["command-service/src/providers/dev_fake/"]),
     ("provider_inbox", &["command-service/src/inbox/table.rs"]),
     ("payment_cases", &["command-service/src/cases.rs"]),

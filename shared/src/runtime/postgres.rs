@@ -31,6 +31,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (82, "hourly rollups", include_str!("../../../migrations/0082_hourly_rollups.sql")),
     (90, "ledger", include_str!("../../../migrations/0090_ledger.sql")),
     (100, "portions", include_str!("../../../migrations/0100_portions.sql")),
+    (101, "erasure", include_str!("../../../migrations/0101_erasure.sql")),
 ];
 
 /// How long a caller waits for a free connection.
