@@ -4,6 +4,7 @@
 mod harness;
 
 mod access;
+mod access_table;
 mod analytics;
 mod bank_acts;
 mod crashes;
