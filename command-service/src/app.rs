@@ -14,7 +14,7 @@ use shared::{
         metrics::Aggregate,
         postgres::{PoolOptions, connect_pool},
     },
-    sealing::Sealer,
+    sealing,
     subjects::Names,
 };
 use sqlx::{PgPool, postgres::PgConnectOptions};
@@ -152,7 +152,7 @@ impl CommandService {
             disputes,
             queue: log.queue.clone(),
             catalogue,
-            sealer: Sealer::new(log.db.clone(), platform.settings.pii_kek().expose()),
+            sealer: sealing::start(platform, &log.db),
             clock: platform.clock.clone(),
             opaque: platform.opaque.clone(),
             sessions,

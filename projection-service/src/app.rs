@@ -12,7 +12,7 @@ use shared::{
         health::Readiness,
         postgres::{PoolOptions, connect_pool},
     },
-    sealing::Sealer,
+    sealing,
     subjects::Names,
 };
 use sqlx::PgPool;
@@ -120,7 +120,7 @@ impl ProjectionService {
             clock: platform.clock.clone(),
             authenticator: platform.authenticator.clone(),
             opaque: platform.opaque.clone(),
-            sealer: Sealer::new(db.clone(), platform.settings.pii_kek().expose()),
+            sealer: sealing::start(platform, &db),
             policy: OrderPolicy::default(),
             views,
             live,

@@ -4,6 +4,7 @@
 mod harness;
 
 mod access;
+mod access_table;
 mod analytics;
 mod bank_acts;
 mod crashes;
@@ -13,6 +14,7 @@ mod deadlines;
 mod dispute_races;
 mod disputes;
 mod duplicates;
+mod erasure;
 mod gift_codes;
 mod gift_ends;
 mod gifts;
@@ -25,6 +27,7 @@ mod operators;
 mod orders;
 mod outages;
 mod payment_races;
+mod portions;
 mod providers;
 mod reading;
 mod refunds;

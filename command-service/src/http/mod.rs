@@ -8,6 +8,7 @@ mod dispute_decisions;
 mod dispute_talk;
 mod disputes;
 mod documents;
+mod erasure;
 mod gift_blocks;
 mod gift_codes;
 mod gift_orders;
@@ -87,4 +88,5 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(dispute_decisions::approve_resolution))
         .routes(routes!(webhooks::take_tbank_notification))
         .routes(routes!(registry::import_bank_registry))
+        .routes(routes!(erasure::erase_user))
 }

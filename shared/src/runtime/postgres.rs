@@ -31,6 +31,8 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (82, "hourly rollups", include_str!("../../../migrations/0082_hourly_rollups.sql")),
     (90, "ledger", include_str!("../../../migrations/0090_ledger.sql")),
     (91, "finer rollups", include_str!("../../../migrations/0091_finer_rollups.sql")),
+    (100, "portions", include_str!("../../../migrations/0100_portions.sql")),
+    (101, "erasure", include_str!("../../../migrations/0101_erasure.sql")),
     (120, "bulk generations", include_str!("../../../migrations/0120_bulk_generations.sql")),
 ];
 

@@ -42,7 +42,7 @@ impl TestSystem {
         self.come_to_rest(leftovers).await;
         let events = self.events().await;
         log::check(&events, self.head().await);
-        invariants::check(&events, self.setup.clock.now(), leftovers);
+        invariants::check(&self.db, &events, self.setup.clock.now(), leftovers).await;
         money::check(&events, leftovers);
         disputes::check(&events);
         gifts::check(&events);
