@@ -30,6 +30,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (81, "analyst facts", include_str!("../../../migrations/0081_analyst_facts.sql")),
     (82, "hourly rollups", include_str!("../../../migrations/0082_hourly_rollups.sql")),
     (90, "ledger", include_str!("../../../migrations/0090_ledger.sql")),
+    (110, "payment cases", include_str!("../../../migrations/0110_payment_cases.sql")),
 ];
 
 /// How long a caller waits for a free connection.
