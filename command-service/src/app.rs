@@ -104,7 +104,7 @@ impl CommandService {
         let vault = GiftVault::new(log.db.clone(), settings.gift_pepper(), &settings.gift_vault_key());
         let catalogue = Catalogue::new(log.db.clone());
         let policies = Arc::new(settings.policies(platform.settings.is_development()));
-        let PaymentProviders { desk, dev_fake, tbank, registry } = PaymentProviders::start(ProviderParts {
+        let PaymentProviders { desk, dev_fake, tbank, registry, cases } = PaymentProviders::start(ProviderParts {
             platform,
             settings,
             db: log.db.clone(),
@@ -160,6 +160,7 @@ impl CommandService {
             dev_fake,
             tbank,
             registry,
+            cases,
             policies,
             return_urls,
             is_development,

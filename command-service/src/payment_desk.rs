@@ -278,8 +278,8 @@ impl PaymentDesk {
             }
             // Only what was in doubt or refused before can have left a case.
             RefundOutcome::Succeeded if attempt.sent_before || attempt.epoch > 1 => {
-                cases.close(id, CaseKind::RefundAmbiguous).await;
-                cases.close(id, CaseKind::RefundRefused).await;
+                cases.clear_up(id, CaseKind::RefundAmbiguous).await;
+                cases.clear_up(id, CaseKind::RefundRefused).await;
             }
             RefundOutcome::Succeeded
             | RefundOutcome::Failed { .. }

@@ -74,7 +74,8 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("erasures", &[]),
     ("dev_fake_payments", &["command-service/src/providers/dev_fake/"]),
     ("provider_inbox", &["command-service/src/inbox/table.rs"]),
-    ("payment_cases", &["command-service/src/cases.rs"]),
+    ("payment_cases", &["command-service/src/cases/table.rs"]),
+    ("payment_case_acts", &["command-service/src/cases/table.rs"]),
     ("bank_registry", &["command-service/src/registry/table.rs"]),
     // The demonstration brings its kitchens along.
     ("categories", &["command-service/src/catalogue/", "cli/src/dev/"]),

@@ -2,6 +2,7 @@
 
 mod access;
 mod bank_acts;
+mod cases;
 mod command;
 mod dev;
 mod dispute_decisions;
@@ -72,6 +73,10 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(bank_acts::record_chargeback))
         .routes(routes!(bank_acts::record_external_refund))
         .routes(routes!(bank_acts::resolve_integrity))
+        .routes(routes!(bank_acts::resolve_refund))
+        .routes(routes!(cases::list_payment_cases))
+        .routes(routes!(cases::get_payment_case))
+        .routes(routes!(cases::close_payment_case))
         .routes(routes!(menu::put_category))
         .routes(routes!(menu::put_producer))
         .routes(routes!(menu::put_dish))

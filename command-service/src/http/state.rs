@@ -14,7 +14,7 @@ use sqlx::PgPool;
 
 use super::sessions::SessionWatch;
 use crate::{
-    catalogue::Catalogue, command_handler::CommandHandler, event_log::AppendQueue, gift_vault::GiftVault,
+    cases::Cases, catalogue::Catalogue, command_handler::CommandHandler, event_log::AppendQueue, gift_vault::GiftVault,
     guesses::Guesses, payment_desk::PaymentDesk, payment_providers::TbankDoor, process_managers::Policies,
     providers::dev_fake::DevFake, registry::Registry,
 };
@@ -57,6 +57,8 @@ pub struct AppParts {
     pub tbank: Option<TbankDoor>,
     /// The bank's registries beside our books.
     pub registry: Registry,
+    /// Payments that wait for a person.
+    pub cases: Cases,
     /// The settings of the business.
     pub policies: Arc<Policies>,
     /// Where a customer's browser may be sent after paying: prefixes.

@@ -33,6 +33,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (91, "finer rollups", include_str!("../../../migrations/0091_finer_rollups.sql")),
     (100, "portions", include_str!("../../../migrations/0100_portions.sql")),
     (101, "erasure", include_str!("../../../migrations/0101_erasure.sql")),
+    (110, "payment cases", include_str!("../../../migrations/0110_payment_cases.sql")),
     (120, "bulk generations", include_str!("../../../migrations/0120_bulk_generations.sql")),
 ];
 

@@ -7,6 +7,7 @@ mod operations;
 mod properties;
 mod refunds;
 mod reports;
+mod resolutions;
 mod transitions;
 
 use chrono::{DateTime, TimeDelta, Utc};
