@@ -55,6 +55,7 @@ fn table() -> Vec<(&'static str, Value, Row)> {
     let rub = |amount: &str| json!({ "amount": amount, "currency": "RUB" });
     let why = || json!({ "reason": "to see who may" });
     let nothing = || json!({});
+    let resolution = json!({ "finding": "NOT_DONE", "reason": "to see who may" });
     let registry = |it: &str| json!({ "amount": rub("0.00"), "registry_ref": it });
     let gift = json!({ "value": rub("500.00"), "recipient": { "name": "Boris" }, "return_url": "http://localhost:3000/paid" });
     let kitchen = json!({ "name": "Maria's", "city": "Moscow", "active": true, "timezone": "Europe/Moscow",
@@ -163,6 +164,10 @@ fn table() -> Vec<(&'static str, Value, Row)> {
         ("POST /api/v1/admin/dlq/{id}/retry", why(), ADMIN_ASKS),
         ("POST /api/v1/admin/dlq/{id}/discard", why(), ADMIN_ASKS),
         ("POST /api/v1/admin/bank-registry", nothing(), ADMIN),
+        ("GET /api/v1/admin/payment-cases", Value::Null, ADMIN),
+        ("GET /api/v1/admin/payment-cases/{id}", Value::Null, ADMIN_ASKS),
+        ("POST /api/v1/admin/payment-cases/{id}/close", why(), ADMIN_ASKS),
+        ("POST /api/v1/payments/{id}/refunds/{refund_id}/resolution", resolution, ADMIN),
         ("POST /api/v1/admin/audit", why(), ADMIN),
         ("POST /api/v1/admin/users/{id}/erase", why(), ADMIN),
         ("POST /api/v1/dev/fake/{payment_id}/{act}", nothing(), SIGNED_IN),
@@ -195,6 +200,7 @@ impl Things {
         let path = template
             .replace("{id}", &id.to_string())
             .replace("{offer_id}", &Uuid::now_v7().to_string())
+            .replace("{refund_id}", &Uuid::now_v7().to_string())
             .replace("{payment_id}", &self.payment.to_string())
             .replace("{act}", "complete")
             .replace("{name}", "orders");
