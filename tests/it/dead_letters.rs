@@ -54,6 +54,11 @@ async fn a_fold_that_fails_three_retries_is_parked_with_an_exact_count_and_can_b
         system.advance(TimeDelta::seconds(wait));
     }
     letters_become(&system.db, order, &[letter("order_cancelled", "PARKED", 3, false)]).await;
+    let unwell = eventually(10, || async {
+        let health = system.nobody().get("/health/").await.expect(200).json();
+        if health["status"] == "degraded" { Ok(health) } else { Err(health.to_string()) }
+    });
+    assert!(unwell.await.to_string().contains("parked, waiting for a person: orders: 1"));
     // Everybody else goes on, also this order elsewhere.
     let other = customer.place(scenario_dish(0), 1).await;
     system.audit_with(&open_letters()).await;

@@ -336,6 +336,14 @@ pub async fn count_letters(db: &PgPool, queue: &str) -> Result<Vec<LetterCount>,
     [LetterStatus::Pending, LetterStatus::Parked, LetterStatus::Blocked].into_iter().map(of).collect()
 }
 
+/// How many letters wait for a person, by queue; also those of other services.
+pub async fn parked(db: &PgPool) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    let parked = sqlx::query_as(
+        "SELECT queue_name, count(*) FROM dead_letters WHERE status = 'PARKED' GROUP BY queue_name ORDER BY queue_name",
+    );
+    parked.fetch_all(db).await
+}
+
 /// Deletes a bounded number of letters that were done with before `than`.
 pub async fn sweep_letters(db: &PgPool, than: DateTime<Utc>, limit: i64) -> Result<u64, sqlx::Error> {
     let swept = sqlx::query(
