@@ -59,6 +59,16 @@ pub struct ReadSideSettings {
     )]
     pub projection_gather_ms: u64,
 
+    /// The same for projections of sums (reports, books), where every transaction changes the same few rows.
+    #[arg(
+        long,
+        env = "HOMEFOOD_PROJECTION_GATHER_SUMS_MS",
+        value_name = "HOMEFOOD_PROJECTION_GATHER_SUMS_MS",
+        default_value_t = 200,
+        value_parser = clap::value_parser!(u64).range(0..=1_000)
+    )]
+    pub projection_gather_sums_ms: u64,
+
     /// Rows of each projection kept in memory by whoever folds it.
     #[arg(long, env = "HOMEFOOD_PROJECTION_ROWS", value_name = "HOMEFOOD_PROJECTION_ROWS", default_value_t = 100_000)]
     pub projection_rows: usize,
@@ -161,6 +171,8 @@ impl ReadSideSettings {
         EngineSettings {
             batch_max: self.projection_batch as usize,
             gather: Duration::from_millis(self.projection_gather_ms),
+            gather_sums: Duration::from_millis(self.projection_gather_sums_ms),
+            checkpoint: Duration::from_millis(100),
             rows_max: self.projection_rows,
             lease,
             standby_poll: (lease / 4).min(Duration::from_secs(1)),

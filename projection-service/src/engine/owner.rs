@@ -17,7 +17,7 @@ use super::{
     checkpoints::{self, Claim},
     dead_letters::{self, NewLetter},
     fold::Fold,
-    projection::{FoldError, ReadModel},
+    projection::{FoldError, Pace, ReadModel},
     rows::RowCache,
     runner::{RunnerParts, Stopped},
 };
@@ -35,9 +35,13 @@ pub(super) struct Owner<'a, P: ReadModel> {
     /// Aggregates with open letters; their events go behind those.
     pub(super) blocked: HashSet<Uuid>,
     pub(super) on_commit: &'a (dyn Fn(P::Written) + Send + Sync),
+    /// How far everything is folded. The stored checkpoint may be behind, by events that touch no row.
+    folded: Position,
     copies_missing: bool,
     /// Before this no small batch is folded.
     next_at: Instant,
+    /// By then the checkpoint is stored.
+    checkpoint_due: Instant,
 }
 
 /// An aggregate whose next event was refused in this batch, with what comes after that.
@@ -50,7 +54,18 @@ struct Failing {
 impl<'a, P: ReadModel> Owner<'a, P> {
     pub(super) fn new(parts: &'a RunnerParts, claim: Claim, on_commit: &'a (dyn Fn(P::Written) + Send + Sync)) -> Self {
         let cache = RowCache::new(parts.settings.rows_max);
-        Self { parts, claim, cache, blocked: HashSet::new(), on_commit, copies_missing: true, next_at: Instant::now() }
+        let now = Instant::now();
+        Self {
+            parts,
+            claim,
+            cache,
+            blocked: HashSet::new(),
+            on_commit,
+            folded: claim.position,
+            copies_missing: true,
+            next_at: now,
+            checkpoint_due: now,
+        }
     }
 
     /// Folds what comes; ends only with an error.
@@ -63,10 +78,20 @@ impl<'a, P: ReadModel> Owner<'a, P> {
                 self.look_after_letters().await?;
                 letters_due = Instant::now() + settings.letters_poll;
             }
-            // When nothing comes the letters are due.
-            if let Ok(events) = tokio::time::timeout_at(letters_due, self.next_batch()).await {
-                self.next_at = Instant::now() + settings.gather;
-                self.take_batch(&in_step(self.claim.position, &events?)?).await?;
+            let is_behind = self.claim.position < self.folded;
+            if is_behind && Instant::now() >= self.checkpoint_due {
+                self.commit(Fold::new(HashMap::new()), self.folded, &[]).await?;
+                continue;
+            }
+            let due = if is_behind { letters_due.min(self.checkpoint_due) } else { letters_due };
+            // When nothing comes, what is due.
+            if let Ok(events) = tokio::time::timeout_at(due, self.next_batch()).await {
+                self.next_at = Instant::now()
+                    + match P::PACE {
+                        Pace::Rows => settings.gather,
+                        Pace::Sums => settings.gather_sums,
+                    };
+                self.take_batch(&in_step(self.folded, &events?)?).await?;
             }
         }
     }
@@ -75,7 +100,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
     /// wait for company for a moment; not after a pause, not when there is a backlog, and not while a query waits.
     async fn next_batch(&self) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         let RunnerParts { feed, settings, positions, .. } = self.parts;
-        let events = feed.read_after(self.claim.position, settings.batch_max).await?;
+        let events = feed.read_after(self.folded, settings.batch_max).await?;
         let has_backlog = events.last().is_some_and(|last| last.position < feed.head());
         if has_backlog || Instant::now() >= self.next_at {
             return Ok(events);
@@ -84,17 +109,31 @@ impl<'a, P: ReadModel> Owner<'a, P> {
             () = tokio::time::sleep_until(self.next_at) => {}
             () = positions.wanted(P::NAME) => {}
         }
-        feed.read_after(self.claim.position, settings.batch_max).await
+        feed.read_after(self.folded, settings.batch_max).await
     }
 
     async fn take_batch(&mut self, events: &[Arc<RecordedEvent>]) -> Result<(), Stopped> {
         let touching: Vec<_> = events.iter().filter(|event| !P::keys(event).is_empty()).collect();
-        let mut fold = Fold::<P>::new(self.load(touching.iter().map(|event| event.as_ref())).await?);
-        let letters = self.fold_batch(&mut fold, &touching).await;
-        let to = events.last().map_or(self.claim.position, |event| event.position);
-        self.commit(fold, to, &letters).await?;
+        let to = events.last().map_or(self.folded, |event| event.position);
+        if touching.is_empty() {
+            self.pass_over(to);
+        } else {
+            let mut fold = Fold::<P>::new(self.load(touching.iter().map(|event| event.as_ref())).await?);
+            let letters = self.fold_batch(&mut fold, &touching).await;
+            self.commit(fold, to, &letters).await?;
+        }
         self.report(events);
         Ok(())
+    }
+
+    /// The rows are as of `to` without a transaction. Whoever goes on from the stored checkpoint passes over the same
+    /// events again.
+    fn pass_over(&mut self, to: Position) {
+        if self.claim.position == self.folded {
+            self.checkpoint_due = Instant::now() + self.parts.settings.checkpoint;
+        }
+        self.folded = to;
+        self.parts.positions.reached(P::NAME, to);
     }
 
     /// Folds in order; what is refused, and what comes after it in its aggregate, ends up as letters.
@@ -206,13 +245,14 @@ impl<'a, P: ReadModel> Owner<'a, P> {
 
     pub(super) fn committed(&mut self, fold: Fold<P>, to: Position, written: P::Written) {
         self.claim.position = to;
+        self.folded = self.folded.max(to);
         for (key, row) in fold.into_rows() {
             if let Some(mut row) = row {
                 P::settle(&mut row);
                 self.cache.put(key, row);
             }
         }
-        self.parts.positions.reached(P::NAME, to);
+        self.parts.positions.reached(P::NAME, self.folded);
         (self.on_commit)(written);
     }
 
@@ -234,8 +274,8 @@ impl<'a, P: ReadModel> Owner<'a, P> {
     fn report(&self, events: &[Arc<RecordedEvent>]) {
         let RunnerParts { metrics, feed, .. } = self.parts;
         let label = metrics::Projection { projection: P::NAME };
-        let lag = feed.head().saturating_sub(self.claim.position);
-        metrics.projection_position.get_or_create(&label).set(self.claim.position as i64);
+        let lag = feed.head().saturating_sub(self.folded);
+        metrics.projection_position.get_or_create(&label).set(self.folded as i64);
         metrics.projection_lag_events.get_or_create(&label).set(lag as i64);
         metrics.projection_batch_size.get_or_create(&label).observe(events.len() as f64);
         let age = match events.last() {

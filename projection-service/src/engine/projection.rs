@@ -47,6 +47,15 @@ pub trait Projection: Send + Sync + 'static {
 /// Changed rows of one batch, in order of their keys; `None` is a row that is gone.
 pub type Changes<P> = Vec<(<P as Projection>::Key, Option<<P as Projection>::Row>)>;
 
+/// What one more transaction costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As much as the rows that it changes, and those are as many as events.
+    Rows,
+    /// Nearly the same however few events it has, since every event adds to the same few sums.
+    Sums,
+}
+
 /// The tables behind a projection. Statements name tables without a schema, so that another search path leads them to
 /// another generation.
 pub trait ReadModel: Projection {
@@ -59,6 +68,9 @@ pub trait ReadModel: Projection {
 
     /// How a rebuild reads the log. `ByStream` is the fast way.
     const REPLAY: Replay = Replay::ByPosition;
+
+    /// How long its small batches wait for more.
+    const PACE: Pace = Pace::Rows;
 
     /// The rows of these keys that exist.
     fn load(

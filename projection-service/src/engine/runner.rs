@@ -47,6 +47,10 @@ pub struct EngineSettings {
     pub batch_max: usize,
     /// How long a small batch waits for more after the one before it began.
     pub gather: Duration,
+    /// The same for projections of sums.
+    pub gather_sums: Duration,
+    /// How long the stored checkpoint may stay behind events that touch no row.
+    pub checkpoint: Duration,
     /// Rows an owner keeps in memory, per projection.
     pub rows_max: usize,
     /// How long a silent owner keeps the others waiting.
@@ -66,6 +70,8 @@ impl Default for EngineSettings {
         Self {
             batch_max: 2_000,
             gather: Duration::from_millis(20),
+            gather_sums: Duration::from_millis(200),
+            checkpoint: Duration::from_millis(100),
             rows_max: 100_000,
             lease: Duration::from_secs(4),
             standby_poll: Duration::from_secs(1),

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use shared::{
-    domain::{ProducerId, UserId, order::OrderEvent},
+    domain::{
+        DomainEvent, Money, ProducerId, UserId,
+        gift::{GiftCreated, GiftEvent, GiftKind},
+        order::OrderEvent,
+    },
     log::Position,
 };
 use sqlx::{PgPool, Row};
@@ -13,6 +17,7 @@ use super::RunnerParts;
 use crate::{
     projections::{
         feed::Feed,
+        gifts::Gifts,
         orders::Orders,
         samples::{self, Log},
     },
@@ -35,6 +40,19 @@ fn interleaved(log: &mut Log, orders: usize) -> Vec<Uuid> {
         log.push(*id, samples::accepted());
     }
     ids
+}
+
+fn gift_created() -> DomainEvent {
+    DomainEvent::Gift(GiftEvent::GiftCreated(GiftCreated {
+        buyer_id: CUSTOMER,
+        kind: GiftKind::Amount,
+        value: Money::rub(100_000),
+        dish: None,
+        recipient_user_id: None,
+        deliver_at: None,
+        payment_deadline: chrono::Utc::now(),
+        pii_sealed: None,
+    }))
 }
 
 async fn caught_up(db: &PgPool, name: &'static str, head: Position) {
@@ -74,6 +92,30 @@ async fn every_event_is_folded_once_however_the_batches_fall() {
     let _running = Running::start::<Orders>(parts);
     caught_up(&db, "orders", head(&log)).await;
     assert_eq!(versions(&db).await, ids.into_iter().map(|id| (id, 3)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn events_that_touch_no_row_move_the_checkpoint_with_the_next_that_does_or_after_a_while() {
+    for (checkpoint_ms, closing) in [(3_600_000, true), (10, false)] {
+        let (db, mut log) = (database().await, Log::new());
+        interleaved(&mut log, 20);
+        log.write(&db).await;
+        let mut parts = parts(&db);
+        parts.settings.checkpoint = Duration::from_millis(checkpoint_ms);
+        announce(&parts, &log);
+        let (feed, positions) = (parts.feed.clone(), parts.positions.clone());
+        let _running = Running::start::<Gifts>(parts);
+        // Queries need not wait for the table: nothing that they show has changed.
+        let patience = Duration::from_secs(10);
+        assert_eq!(positions.wait_for("gifts", head(&log), patience).await, Ok(head(&log)));
+        if closing {
+            assert_eq!(checkpoint(&db, "gifts").await, 0);
+            log.push_in_flow((Uuid::now_v7(), Uuid::now_v7()), gift_created());
+            log.write(&db).await;
+            feed.note_head(head(&log));
+        }
+        caught_up(&db, "gifts", head(&log)).await;
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (81, "analyst facts", include_str!("../../../migrations/0081_analyst_facts.sql")),
     (82, "hourly rollups", include_str!("../../../migrations/0082_hourly_rollups.sql")),
     (90, "ledger", include_str!("../../../migrations/0090_ledger.sql")),
+    (91, "finer rollups", include_str!("../../../migrations/0091_finer_rollups.sql")),
     (100, "portions", include_str!("../../../migrations/0100_portions.sql")),
     (101, "erasure", include_str!("../../../migrations/0101_erasure.sql")),
 ];

@@ -13,11 +13,12 @@ use super::{
     fold::Ledger,
     row::{LedgerPosting, LedgerRow, Remembered},
 };
-use crate::engine::{Changes, ReadModel, to_json};
+use crate::engine::{Changes, Pace, ReadModel, to_json};
 
 impl ReadModel for Ledger {
     type Written = ();
     const TABLES: &'static [&'static str] = &["ledger_flows", "ledger_postings", "ledger_accounts", "ledger_totals"];
+    const PACE: Pace = Pace::Sums;
 
     async fn load(db: &PgPool, keys: &[Uuid]) -> Result<HashMap<Uuid, LedgerRow>, sqlx::Error> {
         let mut db = db.acquire().await?;

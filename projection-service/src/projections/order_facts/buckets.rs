@@ -2,22 +2,26 @@
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, TimeZone, Utc};
 
-/// A quarter of an hour in seconds. The offset of every time zone is a multiple of it, so every local day is made of
-/// whole quarter hours.
+/// In seconds.
+const FIVE_MINUTES_SECS: i64 = 5 * 60;
+/// The offset of every time zone is a multiple of it, so every local day is made of whole quarter hours.
 const QUARTER_SECS: i64 = 15 * 60;
 const HOUR_SECS: i64 = 60 * 60;
-const SIX_HOURS_SECS: i64 = 6 * HOUR_SECS;
+/// Where most people live, Moscow included, days begin at a multiple of it.
+const THREE_HOURS_SECS: i64 = 3 * HOUR_SECS;
 const DAY_SECS: i64 = 24 * 60 * 60;
 
 /// How long a stretch is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Width {
+    /// Five minutes: what is left at the ends of a range is looked up order by order, so it must be short.
+    FiveMinutes,
     /// A quarter of an hour.
     Quarter,
     /// An hour.
     Hour,
-    /// A quarter of a day, UTC.
-    SixHours,
+    /// An eighth of a day, UTC.
+    ThreeHours,
     /// A day, UTC.
     Day,
     /// A calendar month, UTC.
@@ -25,15 +29,20 @@ pub enum Width {
 }
 
 impl Width {
-    /// From the finest.
-    pub const ALL: [Self; 5] = [Self::Quarter, Self::Hour, Self::SixHours, Self::Day, Self::Month];
+    /// In which orders are summed up, from the widest.
+    pub const OF_ORDERS: [Self; 6] =
+        [Self::Month, Self::Day, Self::ThreeHours, Self::Hour, Self::Quarter, Self::FiveMinutes];
+
+    /// In which dishes are summed up, from the widest. There are too many dishes for the finest.
+    pub const OF_DISHES: [Self; 5] = [Self::Month, Self::Day, Self::ThreeHours, Self::Hour, Self::Quarter];
 
     /// The stable name, as in the table.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::FiveMinutes => "FIVE_MINUTES",
             Self::Quarter => "QUARTER",
             Self::Hour => "HOUR",
-            Self::SixHours => "SIX_HOURS",
+            Self::ThreeHours => "THREE_HOURS",
             Self::Day => "DAY",
             Self::Month => "MONTH",
         }
@@ -42,9 +51,10 @@ impl Width {
     /// The beginning of the stretch that `at` lies in.
     pub fn floor(self, at: DateTime<Utc>) -> DateTime<Utc> {
         match self {
+            Self::FiveMinutes => cut(at, FIVE_MINUTES_SECS),
             Self::Quarter => cut(at, QUARTER_SECS),
             Self::Hour => cut(at, HOUR_SECS),
-            Self::SixHours => cut(at, SIX_HOURS_SECS),
+            Self::ThreeHours => cut(at, THREE_HOURS_SECS),
             Self::Day => cut(at, DAY_SECS),
             Self::Month => {
                 let first = NaiveDate::from_ymd_opt(at.year(), at.month(), 1).unwrap_or(NaiveDate::MIN);
@@ -60,9 +70,10 @@ impl Width {
             return at;
         }
         match self {
+            Self::FiveMinutes => floor + TimeDelta::seconds(FIVE_MINUTES_SECS),
             Self::Quarter => floor + TimeDelta::seconds(QUARTER_SECS),
             Self::Hour => floor + TimeDelta::seconds(HOUR_SECS),
-            Self::SixHours => floor + TimeDelta::seconds(SIX_HOURS_SECS),
+            Self::ThreeHours => floor + TimeDelta::seconds(THREE_HOURS_SECS),
             Self::Day => floor + TimeDelta::seconds(DAY_SECS),
             Self::Month => floor.checked_add_months(Months::new(1)).unwrap_or(DateTime::<Utc>::MAX_UTC),
         }
@@ -91,15 +102,11 @@ pub struct Span {
     pub to: DateTime<Utc>,
 }
 
-/// Any range [from, to) as at most eleven parts, each of the widest stretches that fit.
-pub fn cover(from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Span> {
+/// Any range [from, to) as few parts (two a width and one more), each of the widest stretches that fit. The widest comes
+/// first in `widths`.
+pub fn cover(widths: &[Width], from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Span> {
     let mut spans = Vec::new();
-    cover_with(
-        &[Width::Month, Width::Day, Width::SixHours, Width::Hour, Width::Quarter],
-        from.max(ALWAYS.0),
-        to.min(ALWAYS.1),
-        &mut spans,
-    );
+    cover_with(widths, from.max(ALWAYS.0), to.min(ALWAYS.1), &mut spans);
     spans
 }
 

@@ -144,7 +144,7 @@ impl Rollups {
         let measures = OrderMeasures::of(fact);
         for basis in [Basis::Created, Basis::Completed] {
             let Some(at) = basis.instant(fact) else { continue };
-            for width in Width::ALL {
+            for width in Width::OF_ORDERS {
                 for producer_id in [EVERYBODY, fact.producer_id] {
                     let bucket = width.floor(at);
                     let key = OrderBucket { producer_id, basis, width, currency, bucket };
@@ -153,7 +153,7 @@ impl Rollups {
             }
         }
         for (dish_id, measures) in dishes_of(fact) {
-            for width in Width::ALL {
+            for width in Width::OF_DISHES {
                 let (producer_id, bucket) = (fact.producer_id, width.floor(fact.created_at));
                 let key = DishBucket { dish_id, producer_id, width, currency, bucket };
                 add_at(self.dishes.entry(key), |sum| sum.add(measures, sign));

@@ -11,11 +11,12 @@ use super::{
     measures::{DishBucket, DishMeasures, OrderBucket, OrderMeasures, Rollups},
     row::{LineFact, OrderFact, Outcome},
 };
-use crate::engine::{Changes, ReadModel};
+use crate::engine::{Changes, Pace, ReadModel};
 
 impl ReadModel for OrderFacts {
     type Written = ();
     const TABLES: &'static [&'static str] = &["order_facts", "order_line_facts", "order_rollups", "dish_rollups"];
+    const PACE: Pace = Pace::Sums;
 
     async fn load(db: &PgPool, keys: &[OrderId]) -> Result<HashMap<OrderId, OrderFact>, sqlx::Error> {
         read(&mut *db.acquire().await?, keys).await

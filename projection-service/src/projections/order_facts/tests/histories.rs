@@ -299,6 +299,21 @@ async fn every_report_says_what_a_fold_of_the_log_says() {
 }
 
 #[tokio::test]
+async fn the_migration_sums_up_the_facts_as_the_fold_does() {
+    let (db, mut log) = (database().await, History::of(6, 200));
+    add_kitchens(&db).await;
+    log.write(&db).await;
+    fold(&db, &log, 500).await;
+    sqlx::query("UPDATE order_rollups SET orders = orders + 1").execute(&db).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let migration = include_str!("../../../../../migrations/0091_finer_rollups.sql");
+    sqlx::raw_sql(migration).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    check_tables(&db, &log).await;
+    check_all(&db, &log, 6).await;
+}
+
+#[tokio::test]
 async fn storing_the_same_facts_again_counts_nothing_twice() {
     let (db, log) = (database().await, History::of(5, 50));
     let (_, facts) = rollups_of(&log.events);
