@@ -4,6 +4,7 @@ mod access;
 mod actions;
 mod cancel;
 mod create;
+mod diagram;
 mod dispute;
 mod pay;
 mod properties;

@@ -2,6 +2,7 @@
 
 mod access;
 mod bank;
+mod diagram;
 mod integrity;
 mod operations;
 mod properties;
