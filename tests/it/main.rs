@@ -13,6 +13,7 @@ mod deadlines;
 mod dispute_races;
 mod disputes;
 mod duplicates;
+mod edges;
 mod gift_codes;
 mod gift_ends;
 mod gifts;
