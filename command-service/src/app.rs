@@ -148,7 +148,7 @@ impl CommandService {
             gifts,
             vault,
             guesses: Guesses::new(log.db.clone(), platform.clock.clone(), settings.gift_pepper()),
-            client_ip_header: settings.client_ip_header.clone(),
+            proxies: platform.settings.proxies(),
             disputes,
             queue: log.queue.clone(),
             catalogue,
@@ -167,7 +167,7 @@ impl CommandService {
             db: log.db.clone(),
             metrics: Arc::clone(&platform.metrics),
         });
-        Ok(Self { router: router(state), feed: log.feed })
+        Ok(Self { router: router(state, platform.limits.clone()), feed: log.feed })
     }
 }
 

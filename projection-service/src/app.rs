@@ -124,10 +124,16 @@ impl ProjectionService {
             policy: OrderPolicy::default(),
             views,
             live,
+            origins: settings.origins(&platform.settings),
             metrics: Arc::clone(&platform.metrics),
             db,
         });
-        Ok(Self { router: router(state.clone()), state, positions: parts.positions, failpoints: parts.failpoints })
+        Ok(Self {
+            router: router(state.clone(), platform.limits.clone()),
+            state,
+            positions: parts.positions,
+            failpoints: parts.failpoints,
+        })
     }
 }
 

@@ -14,6 +14,7 @@ mod deadlines;
 mod dispute_races;
 mod disputes;
 mod duplicates;
+mod edges;
 mod erasure;
 mod gift_codes;
 mod gift_ends;

@@ -102,6 +102,9 @@ pub(super) enum CaseProblems {
     /// There is no such case.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemDetails),
+    /// The caller asks too much; `Retry-After` says when there is room again.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(ProblemDetails),
     /// The database cannot be reached.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemDetails),

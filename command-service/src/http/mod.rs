@@ -27,6 +27,8 @@ mod state;
 mod views;
 mod webhooks;
 
+use axum::middleware::from_fn_with_state;
+use shared::web::limits::{RateLimits, enforce};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -34,9 +36,13 @@ pub use sessions::SessionWatch;
 pub use state::{AppParts, AppState};
 
 /// Every route, ready to be joined with others.
-pub fn router(state: AppState) -> OpenApiRouter {
+pub fn router(state: AppState, limits: Option<RateLimits>) -> OpenApiRouter {
     let routes = if state.is_development() { routes().merge(dev::router()) } else { routes() };
-    routes.with_state(state)
+    let routes = routes.with_state(state);
+    match limits {
+        Some(limits) => routes.layer(from_fn_with_state(limits, enforce)),
+        None => routes,
+    }
 }
 
 /// What the routes say of themselves, those of development included.

@@ -3,12 +3,11 @@
 use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
-use http::HeaderName;
 use shared::{
     domain::{dispute::Dispute, gift::Gift, order::Order, payment::Payment},
     runtime::{Clock, Metrics},
     sealing::Sealer,
-    web::{Authenticator, OpaqueKey},
+    web::{Authenticator, OpaqueKey, TrustedProxies},
 };
 use sqlx::PgPool;
 
@@ -33,8 +32,8 @@ pub struct AppParts {
     pub vault: GiftVault,
     /// Who gives wrong ones.
     pub guesses: Guesses,
-    /// The header in which a trusted proxy says who calls.
-    pub client_ip_header: Option<HeaderName>,
+    /// Whose word is taken for where a request comes from.
+    pub proxies: TrustedProxies,
     /// Disputes.
     pub disputes: CommandHandler<Dispute>,
     /// The log.
