@@ -32,6 +32,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (90, "ledger", include_str!("../../../migrations/0090_ledger.sql")),
     (91, "finer rollups", include_str!("../../../migrations/0091_finer_rollups.sql")),
     (120, "bulk generations", include_str!("../../../migrations/0120_bulk_generations.sql")),
+    (121, "feed audit", include_str!("../../../migrations/0121_feed_audit.sql")),
 ];
 
 /// How long a caller waits for a free connection.
