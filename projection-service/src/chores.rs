@@ -18,9 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    engine::{
-        LetterCount, Replay, RunnerParts, count_letters, parked, publish_missing, queues_of_others, sweep_letters,
-    },
+    engine::{LetterCount, RunnerParts, count_letters, parked, publish_missing, queues_of_others, sweep_letters},
     live::{Live, tickets},
     operations,
     projections::{
@@ -114,7 +112,7 @@ pub(crate) fn sample_drift(platform: &Platform, parts: &RebuildParts, every_secs
                     () = tokio::time::sleep(Duration::from_secs(every_secs)) => {}
                 }
                 for model in parts.models.all() {
-                    if matches!(model.replay(), Replay::ByStream(_)) {
+                    if model.sources().is_some() {
                         let audit = Audit::open(&parts, Arc::clone(model)).await?;
                         let drifts = audit.sample(rand::random_range(0.0..1.0)).await?;
                         drifts.iter().for_each(|drift| report(&parts, model.name(), drift));

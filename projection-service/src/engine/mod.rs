@@ -28,5 +28,5 @@ pub use fold::Fold;
 pub use letter_stream::{publish_missing, queues_of_others};
 pub use model::{Model, Models, Named, Refusal, Replay, Standstill, Start};
 pub use positions::{Lagging, Positions};
-pub use projection::{Changes, FoldError, Keys, Pace, Projection, ReadModel, to_json};
+pub use projection::{Changes, Drift, FoldError, Keys, Pace, Projection, ReadModel, Sources, to_json};
 pub use runner::{EngineSettings, InPlaceRetry, Runner, RunnerParts};

@@ -19,7 +19,7 @@ use super::{
     bulk::{BulkFold, Streams},
     failpoints::Failpoints,
     fold::Fold,
-    projection::{FoldError, ReadModel},
+    projection::{Changes, Drift, FoldError, ReadModel, Sources},
 };
 
 /// How the rows of a projection come about, and so how it is rebuilt.
@@ -104,6 +104,23 @@ pub trait Model: Send + Sync {
         standstill: &mut Standstill,
     ) -> Result<(), sqlx::Error>;
 
+    /// What its rows are made of, if some of them can be folded anew.
+    fn sources(&self) -> Option<Sources>;
+
+    /// The ids of the rows that the event touches.
+    fn ids(&self, event: &RecordedEvent) -> Vec<Uuid>;
+
+    /// Folds all events of some rows into empty tables, and compares what they had to tell with what was told.
+    async fn refold(
+        &self,
+        tx: &mut PgConnection,
+        events: &[Arc<RecordedEvent>],
+        standstill: &mut Standstill,
+    ) -> Result<Vec<Drift>, sqlx::Error>;
+
+    /// Fills the empty tables of the sums from the rows in `public`.
+    async fn sum_up(&self, tx: &mut PgConnection) -> Result<(), sqlx::Error>;
+
     /// A fold of whole streams into rows for empty tables, for those that are replayed by stream. Passes over what was
     /// discarded.
     fn bulk(&self, discarded: HashSet<Position>) -> Box<dyn BulkFold>;
@@ -125,6 +142,18 @@ impl<P: ReadModel> Named<P> {
         Arc::new(Self { failpoints: failpoints.clone(), projection: PhantomData })
     }
 
+    fn fold(&self, mut fold: Fold<P>, events: &[Arc<RecordedEvent>], standstill: &mut Standstill) -> Changes<P> {
+        for event in events {
+            if P::keys(event).is_empty() || standstill.passes_over(event) {
+                continue;
+            }
+            if let Err(refusal) = self.take(&mut fold, event) {
+                standstill.stopped.insert(event.aggregate_id, refusal);
+            }
+        }
+        fold.changes()
+    }
+
     fn take(&self, fold: &mut Fold<P>, event: &RecordedEvent) -> Result<(), Refusal> {
         let taken = match self.failpoints.refuses(P::NAME, event.aggregate_id) {
             true => Err(FoldError::Failpoint),
@@ -132,6 +161,15 @@ impl<P: ReadModel> Named<P> {
         };
         taken.map_err(|error| Refusal::new(event, &error))
     }
+}
+
+/// Nobody is told of anything.
+async fn settle_and_store<P: ReadModel>(tx: &mut PgConnection, mut changes: Changes<P>) -> Result<(), sqlx::Error> {
+    changes.iter_mut().filter_map(|(_, row)| row.as_mut()).for_each(P::settle);
+    if !changes.is_empty() {
+        P::store(tx, &changes).await?;
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -167,21 +205,33 @@ impl<P: ReadModel> Model for Named<P> {
             stored.extend(keys.into_iter().filter(|key| seen.insert(*key) && P::may_exist(event)));
         }
         let rows = if stored.is_empty() { HashMap::new() } else { P::load(db, &stored).await? };
-        let mut fold = Fold::<P>::new(rows.into_iter().map(|(key, row)| (key, Some(row))).collect());
-        for event in events {
-            if P::keys(event).is_empty() || standstill.passes_over(event) {
-                continue;
-            }
-            if let Err(refusal) = self.take(&mut fold, event) {
-                standstill.stopped.insert(event.aggregate_id, refusal);
-            }
-        }
-        let mut changes = fold.changes();
-        changes.iter_mut().filter_map(|(_, row)| row.as_mut()).for_each(P::settle);
-        if !changes.is_empty() {
-            P::store(tx, &changes).await?;
-        }
-        Ok(())
+        let fold = Fold::<P>::new(rows.into_iter().map(|(key, row)| (key, Some(row))).collect());
+        let changes = self.fold(fold, events, standstill);
+        settle_and_store::<P>(tx, changes).await
+    }
+
+    fn sources(&self) -> Option<Sources> {
+        P::SOURCES
+    }
+
+    fn ids(&self, event: &RecordedEvent) -> Vec<Uuid> {
+        P::keys(event).into_iter().map(Into::into).collect()
+    }
+
+    async fn refold(
+        &self,
+        tx: &mut PgConnection,
+        events: &[Arc<RecordedEvent>],
+        standstill: &mut Standstill,
+    ) -> Result<Vec<Drift>, sqlx::Error> {
+        let changes = self.fold(Fold::new(HashMap::new()), events, standstill);
+        let drifts = P::compare_told(tx, &changes).await?;
+        settle_and_store::<P>(tx, changes).await?;
+        Ok(drifts)
+    }
+
+    async fn sum_up(&self, tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+        P::sum_up(tx).await
     }
 
     fn bulk(&self, discarded: HashSet<Position>) -> Box<dyn BulkFold> {

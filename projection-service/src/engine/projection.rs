@@ -2,13 +2,15 @@
 
 use std::{collections::HashMap, fmt::Debug, future::Future, hash::Hash};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::{
-    domain::{DecodeError, DomainEvent},
+    domain::{AggregateType, DecodeError, DomainEvent},
     log::RecordedEvent,
 };
 use smallvec::SmallVec;
 use sqlx::{PgConnection, PgPool};
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{copy::CopyRows, model::Replay};
 
@@ -19,8 +21,8 @@ pub type Keys<K> = SmallVec<[K; 2]>;
 pub trait Projection: Send + Sync + 'static {
     /// The stable name, in checkpoints, metrics and dead letters.
     const NAME: &'static str;
-    /// What a row is found by.
-    type Key: Ord + Hash + Copy + Debug + Send + Sync + 'static;
+    /// What a row is found by: the id of an aggregate.
+    type Key: Ord + Hash + Copy + Debug + Into<Uuid> + Send + Sync + 'static;
     /// What the events of one key add up to.
     type Row: Clone + PartialEq + Debug + Serialize + Send + Sync + 'static;
 
@@ -56,6 +58,46 @@ pub enum Pace {
     Sums,
 }
 
+/// What the rows of one id are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sources {
+    /// The streams of that id, of these kinds.
+    pub streams: &'static [AggregateType],
+    /// Whether other streams have a part that belong to the business flow of that id.
+    pub flow: bool,
+    /// The tables of the rows; the first column of their keys is the id.
+    pub rows: &'static [&'static str],
+    /// The tables of what the rows add up to.
+    pub sums: &'static [&'static str],
+}
+
+impl Sources {
+    /// Each row is the fold of one stream of this kind.
+    pub const fn stream(streams: &'static [AggregateType], rows: &'static [&'static str]) -> Option<Self> {
+        Some(Self { streams, flow: false, rows, sums: &[] })
+    }
+}
+
+/// A row that is not what its events add up to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Drift {
+    /// The table.
+    #[schema(example = "orders")]
+    pub table: String,
+    /// What it is found by: the id that can be healed, or the key of a sum.
+    pub key: String,
+    /// `changed`, `missing` or `surplus`.
+    #[schema(example = "changed")]
+    pub what: String,
+}
+
+impl Drift {
+    /// Of this row.
+    pub fn new(table: &str, key: impl ToString, what: &str) -> Self {
+        Self { table: table.to_owned(), key: key.to_string(), what: what.to_owned() }
+    }
+}
+
 /// The tables behind a projection. Statements name tables without a schema, so that another search path leads them to
 /// another generation.
 pub trait ReadModel: Projection {
@@ -68,6 +110,9 @@ pub trait ReadModel: Projection {
 
     /// How a rebuild reads the log. `ByStream` is the fast way.
     const REPLAY: Replay = Replay::ByPosition;
+
+    /// What its rows are made of, so that some of them can be folded anew and compared; none if only all of them can.
+    const SOURCES: Option<Sources> = None;
 
     /// How long its small batches wait for more.
     const PACE: Pace = Pace::Rows;
@@ -85,6 +130,22 @@ pub trait ReadModel: Projection {
     ) -> impl Future<Output = Result<Self::Written, sqlx::Error>> + Send
     where
         Self: Sized;
+
+    /// Fills the empty tables of the sums from the rows in `public`.
+    fn sum_up(_tx: &mut PgConnection) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Compares what these rows, which were folded from their first events, had to tell with what was told.
+    fn compare_told(
+        _tx: &mut PgConnection,
+        _changes: &Changes<Self>,
+    ) -> impl Future<Output = Result<Vec<Drift>, sqlx::Error>> + Send
+    where
+        Self: Sized,
+    {
+        std::future::ready(Ok(Vec::new()))
+    }
 
     /// Rows of whole streams for empty tables. Nobody asks but a rebuild by stream.
     fn copy(_rows: &[Self::Row]) -> Result<Vec<CopyRows>, sqlx::Error> {

@@ -267,7 +267,8 @@ pub(super) async fn get_projection_rows(
     Ok(answer(rows))
 }
 
-/// Folds the row of one aggregate anew and puts it in the place of the one that is there.
+/// Folds the rows of one aggregate anew and puts them in the place of those that are there. Sums of rows are added up anew;
+/// what users were told stays told.
 #[utoipa::path(
     post, path = "/admin/projections/{name}/rows/{id}/heal", operation_id = "heal_projection_row", tag = "operators",
     security(("bearer" = [])),
@@ -283,7 +284,7 @@ pub(super) async fn heal_projection_row(
     body: JsonBody<Reason>,
 ) -> Result<Response, Problem> {
     let reason = body.value.text()?;
-    if model.replay() == Replay::ByPosition {
+    if model.sources().is_none() {
         return Err(mixed());
     }
     let failed = |error: JobError| match error {

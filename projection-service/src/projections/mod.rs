@@ -3,7 +3,8 @@
 //! A new one: its folder; its name here, its line in `models`; its runner in `app.rs`. To be rebuilt, audited and
 //! healed it needs nothing more if its only table bears its name; otherwise it says so in `ReadModel::TABLES`. If each
 //! of its rows is the fold of one stream, and that stream's id its primary key, `ReadModel::REPLAY` says
-//! `ByStream`: it is then rebuilt much faster, and its rows can be audited and healed one by one. Its tables have a
+//! `ByStream` and `copy` how whole rows go into empty tables: it is then rebuilt much faster. `ReadModel::SOURCES` says
+//! which streams the rows of one id are made of; they can then be audited and healed id by id. Its tables have a
 //! primary key and no foreign keys, their migration grants `homefood_projection` SELECT, INSERT, UPDATE, DELETE and
 //! TRUNCATE, and its statements name them without a schema.
 

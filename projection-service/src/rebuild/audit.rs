@@ -1,71 +1,77 @@
-//! The audit of live rows: streams are folded anew into temporary tables and compared with the live rows at the same
-//! position, in one snapshot. One key can be healed.
+//! The audit of rows: their events are folded anew into temporary tables and compared with the rows at the same position,
+//! in one snapshot. What rows add up to is added up anew. One id can be healed.
 
-use std::{collections::HashMap, sync::Arc};
-
-use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use shared::{
-    domain::AggregateType,
-    log::{Position, RecordedEvent, StreamRange},
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
 };
+
+use shared::log::{Position, RecordedEvent, StreamRange};
 use sqlx::{Executor, PgConnection, PgPool, Row, postgres::PgPoolOptions};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{RebuildParts, compare::primary_key, refusals};
+use super::{
+    RebuildParts,
+    compare::{Pair, compare, key_columns, primary_key, row_hash},
+    refusals,
+};
 use crate::{
-    engine::{Model, Replay, Standstill, Start, checkpoints, dead_letters},
-    operations::{self, Job, JobError, Progress, Run, Step},
+    engine::{Drift, Model, Sources, Standstill, Start, checkpoints, dead_letters},
+    operations::{self, JobError},
 };
 
-/// Drifts that are named.
-const NAMED_MAX: usize = 20;
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 
-/// A row that is not what its stream adds up to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Drift {
-    /// The table.
-    #[schema(example = "orders")]
-    pub table: String,
-    /// The row's key, and its stream's id.
-    pub key: String,
-    /// `changed`, `missing` or `surplus`.
-    #[schema(example = "changed")]
-    pub what: String,
-}
-
-/// Which streams are checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Streams {
-    /// A page of those behind this one.
-    Behind(Option<String>),
+/// Which rows are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// A page of those behind this id.
+    Behind(Option<Uuid>),
     /// One.
     One(Uuid),
 }
 
 /// What a check has seen.
 #[derive(Debug, Default)]
-struct Checked {
-    /// The last stream; none if there was no more.
-    last: Option<String>,
-    events: u64,
-    drifts: Vec<Drift>,
+pub(super) struct Checked {
+    /// The last id; none if there are no more.
+    pub(super) last: Option<Uuid>,
+    pub(super) events: u64,
+    pub(super) drifts: Vec<Drift>,
+}
+
+/// How far the rows of a generation are folded.
+pub(super) struct Place {
+    pub(super) position: Position,
+    /// Aggregates that stand still, and the event before which each of them does.
+    pub(super) stopped: HashMap<Uuid, Position>,
 }
 
 /// Audits one projection. Holds a connection of its own for its temporary tables.
 pub struct Audit {
     parts: RebuildParts,
-    model: Arc<dyn Model>,
-    kind: AggregateType,
+    pub(super) model: Arc<dyn Model>,
+    pub(super) sources: Sources,
+    /// Where the rows are, …
+    schema: String,
+    /// … and how far they are folded, if they are not the live ones.
+    at: Option<Place>,
     scratch: PgPool,
 }
 
 impl Audit {
-    /// An audit of this projection; its rows must be folds of one stream each.
+    /// An audit of this projection's live rows.
     pub async fn open(parts: &RebuildParts, model: Arc<dyn Model>) -> Result<Self, JobError> {
-        let Replay::ByStream(kind) = model.replay() else {
+        Self::over(parts, model, ("public".to_owned(), None)).await
+    }
+
+    /// An audit of the rows in some schema.
+    pub(super) async fn over(
+        parts: &RebuildParts,
+        model: Arc<dyn Model>,
+        (schema, at): (String, Option<Place>),
+    ) -> Result<Self, JobError> {
+        let Some(sources) = model.sources() else {
             let name = model.name();
             return Err(JobError::Failed(format!("rows of {name} mix streams; a rebuild compares them all")));
         };
@@ -85,38 +91,46 @@ impl Audit {
             })
             .connect_with((*parts.db.connect_options()).clone())
             .await?;
-        Ok(Self { parts: parts.clone(), model, kind, scratch })
+        Ok(Self { parts: parts.clone(), model, sources, schema, at, scratch })
     }
 
-    /// Checks some streams from a random place of the log on.
+    /// Checks some rows from a random place of the log on.
     pub async fn sample(&self, place: f64) -> Result<Vec<Drift>, JobError> {
         let head = self.parts.log.head().await?;
         let page = self.parts.log.page((head as f64 * place) as Position, 200).await?;
-        let Some(event) = page.iter().find(|event| event.aggregate_type == self.kind) else { return Ok(Vec::new()) };
-        let mut drifts = self.check(&Streams::One(event.aggregate_id)).await?.drifts;
-        drifts.extend(self.check(&Streams::Behind(Some(event.aggregate_id.to_string()))).await?.drifts);
+        let streams = self.sources.streams;
+        let Some(event) = page.iter().find(|event| streams.contains(&event.aggregate_type)) else {
+            return Ok(Vec::new());
+        };
+        let mut drifts = self.check(Rows::One(event.aggregate_id)).await?.drifts;
+        drifts.extend(self.check(Rows::Behind(Some(event.aggregate_id))).await?.drifts);
         Ok(drifts)
     }
 
-    /// Checks one row.
+    /// Checks the rows of one id.
     pub async fn row(&self, id: Uuid) -> Result<Vec<Drift>, JobError> {
-        Ok(self.check(&Streams::One(id)).await?.drifts)
+        Ok(self.check(Rows::One(id)).await?.drifts)
     }
 
-    /// Folds the row anew and puts it in the place of the one that is there. False if it was right.
+    /// Folds the rows of an id anew and puts them in the place of those that are there; where rows are summed up, adds all
+    /// of them up anew. False if they were right. What was told to users stays told.
     pub async fn heal(&self, id: Uuid, actor: &str, reason: &str) -> Result<bool, JobError> {
-        let drifted = !self.row(id).await?.is_empty();
+        let drifted = !self.row(id).await?.is_empty() || !self.sums().await?.is_empty();
         let mut tx = self.parts.db.begin().await?;
         let claim = checkpoints::lock(&mut tx, self.model.name()).await?;
         let through = claim.map_or(0, |claim| claim.position);
-        let (events, _) = self.read(&Streams::One(id), through).await?;
+        let (events, _) = self.read(Rows::One(id), through).await?;
         let mut standstill = self.standstill(&mut tx).await?;
-        for table in self.model.tables() {
-            let key = column(&mut tx, table).await?;
-            let statement = format!("DELETE FROM public.{table} r WHERE r.{key} = $1");
+        for table in self.sources.rows {
+            let column = id_column(&mut tx, table).await?;
+            let statement = format!("DELETE FROM public.{table} r WHERE r.{column} = $1");
             sqlx::query(&statement).bind(id).execute(&mut *tx).await?;
         }
         self.model.fill(&self.parts.db, &mut tx, &events, Start::Nothing, &mut standstill).await?;
+        for table in self.sources.sums {
+            sqlx::query(&format!("DELETE FROM public.{table}")).execute(&mut *tx).await?;
+        }
+        self.model.sum_up(&mut tx).await?;
         checkpoints::dispossess(&mut tx, self.model.name(), None).await?;
         let subject = format!("{} {id}", self.model.name());
         operations::act(&mut tx, actor, "heal", (&subject, None), reason).await?;
@@ -124,185 +138,175 @@ impl Audit {
         Ok(drifted)
     }
 
-    async fn check(&self, streams: &Streams) -> Result<Checked, JobError> {
-        let mut tx = self.scratch.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
-        let through = checkpoints::position(&mut tx, self.model.name()).await?;
-        let (events, last) = self.read(streams, through).await?;
+    /// Compares the rows with a fold of their events.
+    pub(super) async fn check(&self, rows: Rows) -> Result<Checked, JobError> {
+        let mut tx = self.scratch.begin_with(SNAPSHOT).await?;
+        let through = match &self.at {
+            Some(place) => place.position,
+            None => checkpoints::position(&mut tx, self.model.name()).await?,
+        };
+        let (events, last) = self.read(rows, through).await?;
         let mut standstill = self.standstill(&mut tx).await?;
-        self.model.fill(&self.scratch, &mut tx, &events, Start::Nothing, &mut standstill).await?;
-        let mut drifts = Vec::new();
-        for table in self.model.tables() {
-            drifts.extend(compare_range(&mut tx, table, streams, last.as_deref()).await?);
+        let mut drifts = self.model.refold(&mut tx, &events, &mut standstill).await?;
+        for table in self.sources.rows {
+            drifts.extend(self.compare_range(&mut tx, table, rows, last).await?);
         }
         tx.rollback().await?;
         Ok(Checked { last, events: events.len() as u64, drifts })
     }
 
-    /// Whole streams up to `through`, and the last of them; none if that is all there are.
-    async fn read(
-        &self,
-        streams: &Streams,
-        through: Position,
-    ) -> Result<(Vec<Arc<RecordedEvent>>, Option<String>), JobError> {
-        let mut last = None;
-        let mut events = Vec::new();
-        let mut one = match streams {
-            Streams::One(id) => Some(*id),
-            Streams::Behind(after) => {
-                let limit = self.parts.page_events;
-                let after = after.as_ref().map(|id| (id.as_str(), i64::MAX as u64));
-                events =
-                    self.parts.log.streams(StreamRange { aggregate_type: self.kind, after, through }, limit).await?;
-                cut_off_last(&mut events, limit as usize, &mut last)
+    /// Compares the sums with what the rows add up to.
+    pub(super) async fn sums(&self) -> Result<Vec<Drift>, JobError> {
+        if self.sources.sums.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.scratch.begin_with(SNAPSHOT).await?;
+        sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *tx).await?;
+        self.model.sum_up(&mut tx).await?;
+        let mut drifts = Vec::new();
+        for table in self.sources.sums {
+            let pair = Pair { table, live: format!("{}.{table}", self.schema), new: format!("pg_temp.{table}") };
+            let difference = compare(&mut tx, &pair, &[]).await?;
+            drifts.extend(difference.keys.iter().map(|key| Drift::new(table, key, "changed")));
+        }
+        tx.rollback().await?;
+        Ok(drifts)
+    }
+
+    /// All events of some ids up to `through`, in order of the log, and the last of the ids; none if that is all there are.
+    async fn read(&self, rows: Rows, through: Position) -> Result<(Vec<Arc<RecordedEvent>>, Option<Uuid>), JobError> {
+        let (streams, last) = match rows {
+            Rows::Behind(after) => self.page_of_streams(after, through).await?,
+            Rows::One(id) => {
+                let mut events = Vec::new();
+                for kind in self.sources.streams {
+                    let mut stream = Vec::new();
+                    self.read_on((*kind, id), &mut stream).await?;
+                    events.extend(stream);
+                }
+                (events, Some(id))
             }
         };
-        if let (Streams::One(id), true) = (streams, one.is_some()) {
-            last = Some(id.to_string());
+        let mut ids: HashSet<Uuid> = streams.iter().map(|event| event.aggregate_id).collect();
+        ids.extend(match rows {
+            Rows::One(id) => Some(id),
+            Rows::Behind(_) => None,
+        });
+        let mut events: BTreeMap<Position, Arc<RecordedEvent>> = BTreeMap::new();
+        let flows = match self.sources.flow {
+            true => self.parts.log.flows(&ids.iter().copied().collect::<Vec<_>>(), through).await?,
+            false => Vec::new(),
+        };
+        for event in streams.into_iter().chain(flows).filter(|event| event.position <= through) {
+            if self.model.ids(&event).iter().all(|id| ids.contains(id)) {
+                events.insert(event.position, Arc::new(event));
+            }
         }
-        // One stream that is longer than a page is read to its end.
-        while let Some(id) = one {
-            let after = events.last().map_or(0, |event| event.sequence);
-            let page = self.parts.log.stream(self.kind, id, after, self.parts.page_events).await?;
-            let more = page.len() == self.parts.page_events as usize;
-            events.extend(page.into_iter().filter(|event| event.position <= through));
-            one = one.filter(|_| more);
-        }
-        Ok((events.into_iter().map(Arc::new).collect(), last))
+        Ok((events.into_values().collect(), last))
     }
 
-    /// Where the live rows stand still, and what they passed over.
+    /// Whole streams behind an id, as many as a page holds of any kind, and the last id that is complete.
+    async fn page_of_streams(
+        &self,
+        after: Option<Uuid>,
+        through: Position,
+    ) -> Result<(Vec<RecordedEvent>, Option<Uuid>), JobError> {
+        let limit = self.parts.page_events;
+        let after = after.map(|id| id.to_string());
+        let after = after.as_ref().map(|id| (id.as_str(), i64::MAX as u64));
+        let (mut pages, mut last) = (Vec::new(), None::<Uuid>);
+        for kind in self.sources.streams {
+            let range = StreamRange { aggregate_type: *kind, after, through };
+            let page = self.parts.log.streams(range, limit).await?;
+            if page.len() == limit as usize {
+                let complete = last_complete(&page);
+                last = last.into_iter().chain(complete).min();
+            }
+            pages.push((*kind, page));
+        }
+        let mut events = Vec::new();
+        for (kind, mut page) in pages {
+            if let Some(last) = last {
+                page.retain(|event| event.aggregate_id <= last);
+                // A stream that is longer than a page is read to its end.
+                if page.len() == limit as usize {
+                    self.read_on((kind, last), &mut page).await?;
+                }
+            }
+            events.extend(page);
+        }
+        Ok((events, last))
+    }
+
+    /// The rest of a stream of which `events` is the beginning.
+    async fn read_on(
+        &self,
+        (kind, id): (shared::domain::AggregateType, Uuid),
+        events: &mut Vec<RecordedEvent>,
+    ) -> Result<(), JobError> {
+        loop {
+            let after = events.last().map_or(0, |event| event.sequence);
+            let page = self.parts.log.stream(kind, id, after, self.parts.page_events).await?;
+            let is_last = page.len() < self.parts.page_events as usize;
+            events.extend(page);
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Where the rows stand still, and what they passed over.
     async fn standstill(&self, tx: &mut PgConnection) -> Result<Standstill, JobError> {
         let discarded = refusals::discarded(&self.parts.db, self.model.name()).await?;
-        let before = dead_letters::open_positions(tx, self.model.name()).await?;
+        let before = match &self.at {
+            Some(place) => place.stopped.clone(),
+            None => dead_letters::open_positions(tx, self.model.name()).await?,
+        };
         Ok(Standstill { discarded, stopped: HashMap::new(), before })
     }
-}
 
-/// A full page may end within a stream: that one is left to the next page. If the page is one stream, its id.
-fn cut_off_last(events: &mut Vec<RecordedEvent>, limit: usize, last: &mut Option<String>) -> Option<Uuid> {
-    let id = events.last()?.aggregate_id;
-    if events.len() < limit {
-        return None;
-    }
-    let begins = events.partition_point(|event| event.aggregate_id != id);
-    if begins == 0 {
-        *last = Some(id.to_string());
-        return Some(id);
-    }
-    events.truncate(begins);
-    *last = events.last().map(|event| event.aggregate_id.to_string());
-    None
-}
-
-/// The rows of the streams, live and folded anew, that are not equal.
-async fn compare_range(
-    tx: &mut PgConnection,
-    table: &str,
-    streams: &Streams,
-    last: Option<&str>,
-) -> Result<Vec<Drift>, JobError> {
-    let key = column(tx, table).await?;
-    let (least, from) = match streams {
-        Streams::One(id) => (">=", *id),
-        Streams::Behind(None) => (">=", Uuid::nil()),
-        Streams::Behind(Some(id)) => (">", Uuid::parse_str(id).unwrap_or_default()),
-    };
-    let to = last.and_then(|id| Uuid::parse_str(id).ok()).unwrap_or(Uuid::max());
-    let statement = format!(
-        "
-        SELECT coalesce(l.key, n.key)::text AS key,
-               CASE WHEN l.key IS NULL THEN 'missing' WHEN n.key IS NULL THEN 'surplus' ELSE 'changed' END AS what
-        FROM (SELECT r.{key} AS key, r::text AS row FROM public.{table} r WHERE r.{key} {least} $1 AND r.{key} <= $2) l
-        FULL JOIN (SELECT r.{key} AS key, r::text AS row FROM pg_temp.{table} r) n ON n.key = l.key
-        WHERE l.row IS DISTINCT FROM n.row
-        "
-    );
-    let rows = sqlx::query(&statement).bind(from).bind(to).fetch_all(tx).await?;
-    let drift = |row: &sqlx::postgres::PgRow| {
-        Ok(Drift { table: table.to_owned(), key: row.try_get("key")?, what: row.try_get("what")? })
-    };
-    rows.iter().map(drift).collect()
-}
-
-/// The one column of the table's primary key.
-async fn column(tx: &mut PgConnection, table: &str) -> Result<String, JobError> {
-    let key = primary_key(tx, &format!("public.{table}")).await?;
-    let column = key.strip_prefix("r.").and_then(|key| key.strip_suffix("::text"));
-    column.map(str::to_owned).ok_or_else(|| JobError::Failed(format!("the key of {table} is not one column")))
-}
-
-/// The full pass as an operation.
-pub struct AuditJob {
-    parts: RebuildParts,
-    seen: Seen,
-    audit: Option<Audit>,
-    total: Option<u64>,
-}
-
-/// What has been seen so far; kept with the operation.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Seen {
-    after: Option<String>,
-    events: u64,
-    drifted: u64,
-    drifts: Vec<Drift>,
-}
-
-impl AuditJob {
-    /// The job of this operation.
-    pub fn new(parts: RebuildParts, run: &Run) -> Result<Self, JobError> {
-        let seen = serde_json::from_value(run.input.clone()).map_err(|error| JobError::Failed(error.to_string()))?;
-        Ok(Self { parts, seen, audit: None, total: None })
-    }
-}
-
-#[async_trait]
-impl Job for AuditJob {
-    async fn step(&mut self, run: &Run) -> Result<Step, JobError> {
-        if self.audit.is_none() {
-            let unknown = || JobError::Failed(format!("there is no projection {:?}", run.subject));
-            let model = self.parts.models.get(&run.subject).ok_or_else(unknown)?;
-            let audit = Audit::open(&self.parts, model).await?;
-            self.total = Some(self.parts.log.count(audit.kind, self.parts.log.head().await?).await?);
-            self.audit = Some(audit);
-        }
-        let Some(audit) = &self.audit else { return Err(JobError::Again("no connection".to_owned())) };
-        let checked = audit.check(&Streams::Behind(self.seen.after.clone())).await?;
-        for drift in &checked.drifts {
-            run.note(&format!("{} {} is {}", drift.table, drift.key, drift.what)).await?;
-            report(&self.parts, audit.model.name(), drift);
-        }
-        self.seen.events += checked.events;
-        self.seen.drifted += checked.drifts.len() as u64;
-        let room = NAMED_MAX.saturating_sub(self.seen.drifts.len());
-        self.seen.drifts.extend(checked.drifts.into_iter().take(room));
-        let total = self.total.unwrap_or_default().max(self.seen.events);
-        let progress = Progress { stage: "comparing".to_owned(), done: self.seen.events, total: Some(total) };
-        let Some(last) = checked.last else {
-            let Seen { events, drifted, drifts, .. } = &self.seen;
-            return Ok(Step::Done(progress, json!({"events": events, "drifted": drifted, "drifts": drifts})));
+    /// The ids of which the rows, there and folded anew, are not equal.
+    async fn compare_range(
+        &self,
+        tx: &mut PgConnection,
+        table: &str,
+        rows: Rows,
+        last: Option<Uuid>,
+    ) -> Result<Vec<Drift>, JobError> {
+        let (least, from) = match rows {
+            Rows::One(id) => (">=", id),
+            Rows::Behind(None) => (">=", Uuid::nil()),
+            Rows::Behind(Some(id)) => (">", id),
         };
-        self.seen.after = Some(last);
-        run.remember(&json!(self.seen)).await?;
-        Ok(Step::More(progress))
-    }
-
-    async fn clear(&mut self, _: &Run) -> Result<(), JobError> {
-        Ok(())
+        let live = format!("{}.{table}", self.schema);
+        let (id, key, hash) = (id_column(tx, table).await?, primary_key(tx, &live).await?, row_hash(tx, &live).await?);
+        let statement = format!(
+            "
+            SELECT DISTINCT coalesce(l.id, n.id)::text AS id,
+                   CASE WHEN l.id IS NULL THEN 'missing' WHEN n.id IS NULL THEN 'surplus' ELSE 'changed' END AS what
+            FROM (SELECT r.{id} AS id, {key} AS key, {hash} AS hash FROM {live} r
+                  WHERE r.{id} {least} $1 AND r.{id} <= $2) l
+            FULL JOIN (SELECT r.{id} AS id, {key} AS key, {hash} AS hash FROM pg_temp.{table} r) n ON n.key = l.key
+            WHERE l.hash IS DISTINCT FROM n.hash
+            "
+        );
+        let to = last.unwrap_or(Uuid::max());
+        let found = sqlx::query(&statement).bind(from).bind(to).fetch_all(tx).await?;
+        let drift =
+            |row: &sqlx::postgres::PgRow| Ok(Drift::new(table, row.try_get::<&str, _>("id")?, row.try_get("what")?));
+        found.iter().map(drift).collect()
     }
 }
 
-/// Someone must look.
-pub(crate) fn report(parts: &RebuildParts, projection: &'static str, drift: &Drift) {
-    let label = shared::runtime::metrics::Projection { projection };
-    parts.metrics.projection_drift.get_or_create(&label).inc();
-    tracing::error!(
-        event = "projection_drift",
-        projection,
-        table = drift.table,
-        key = drift.key,
-        what = drift.what,
-        "a row is not what its events add up to; heal it or rebuild the projection"
-    );
+/// A full page may end within a stream: that one is left to the next page, unless it fills this one.
+fn last_complete(page: &[RecordedEvent]) -> Option<Uuid> {
+    let id = page.last()?.aggregate_id;
+    let begins = page.partition_point(|event| event.aggregate_id < id);
+    Some(if begins == 0 { id } else { page[begins - 1].aggregate_id })
+}
+
+/// The first column of the table's primary key: the id.
+async fn id_column(tx: &mut PgConnection, table: &str) -> Result<String, JobError> {
+    let columns = key_columns(tx, &format!("public.{table}")).await?;
+    columns.into_iter().next().ok_or_else(|| JobError::Failed(format!("{table} has no key")))
 }

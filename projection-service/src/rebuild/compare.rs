@@ -83,27 +83,29 @@ pub(super) async fn compare(
 
 /// A table's primary key as one text.
 pub(super) async fn primary_key(tx: &mut PgConnection, table: &str) -> Result<String, sqlx::Error> {
-    let columns: Vec<String> = sqlx::query_scalar(
-        "
-        SELECT quote_ident(a.attname) FROM pg_index i
-        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-        WHERE i.indrelid = $1::regclass AND i.indisprimary
-        ORDER BY array_position(i.indkey::int2[], a.attnum)
-        ",
-    )
-    .bind(table)
-    .fetch_all(tx)
-    .await?;
-    match columns.as_slice() {
+    match key_columns(tx, table).await?.as_slice() {
         [] => Err(sqlx::Error::Protocol(format!("{table} has no primary key"))),
         [column] => Ok(format!("r.{column}::text")),
         columns => Ok(format!("ROW(r.{})::text", columns.join(", r."))),
     }
 }
 
+/// The columns of a table's primary key, in order.
+pub(super) async fn key_columns(tx: &mut PgConnection, table: &str) -> Result<Vec<String>, sqlx::Error> {
+    let columns = sqlx::query_scalar(
+        "
+        SELECT quote_ident(a.attname) FROM pg_index i
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+        WHERE i.indrelid = $1::regclass AND i.indisprimary
+        ORDER BY array_position(i.indkey::int2[], a.attnum)
+        ",
+    );
+    columns.bind(table).fetch_all(tx).await
+}
+
 /// A number for all that a row says. The text of a whole row would do, too, at three times the cost: its documents would
 /// be quoted once more.
-async fn row_hash(tx: &mut PgConnection, table: &str) -> Result<String, sqlx::Error> {
+pub(super) async fn row_hash(tx: &mut PgConnection, table: &str) -> Result<String, sqlx::Error> {
     let columns: Vec<String> = sqlx::query_scalar(
         "
         SELECT CASE WHEN a.atttypid = 'json'::regtype THEN format('hashtextextended(r.%I::text, 0)', a.attname)

@@ -14,13 +14,14 @@ use sqlx::PgPool;
 
 use super::{
     RebuildParts,
+    audit::{Audit, Place},
     bulk::{self, Pump},
     compare::{Difference, Pair, compare},
     generations::{self, Generation, GenerationState},
     refusals, swap,
 };
 use crate::{
-    engine::{Model, Replay, Standstill, Start, checkpoints, dead_letters},
+    engine::{Drift, Model, Replay, Standstill, Start, checkpoints, dead_letters},
     operations::{Job, JobError, OperationKind, Progress, Run, Step},
 };
 
@@ -28,6 +29,9 @@ use crate::{
 const TAIL_MAX: u64 = 2_000;
 /// Aggregates that may be refused before something is wrong with the fold itself.
 const REFUSALS_MAX: usize = 1_000;
+/// Where in the log the rows are that are folded once more, and how many events at each place.
+const SAMPLES: &[f64] = &[0.05, 0.35, 0.65, 0.95];
+const SAMPLE_EVENTS: u32 = 1_000;
 /// The wait after a swap that queries held up.
 const SWAP_AGAIN: Duration = Duration::from_millis(200);
 
@@ -69,6 +73,8 @@ struct Open {
     total: u64,
     indexed: bool,
     differences: Option<Vec<Difference>>,
+    /// Rows of the new generation that are not what their events add up to, of those that were folded once more.
+    drifts: Vec<Drift>,
     /// The streams that are still missing, once they are asked for.
     pump: Option<Pump>,
 }
@@ -110,13 +116,22 @@ impl Rebuild {
         };
         let total = match model.replay() {
             Replay::ByStream(kind) if self.kind == OperationKind::Rebuild => {
-                self.parts.log.count(kind, generation.target).await?
+                self.parts.log.count(&[kind], generation.target).await?
             }
             Replay::ByStream(_) | Replay::ByPosition => generation.target,
         };
         let pool = generations::pool(db, &generation).await?;
         let standstill = refusals::standstill(db, &generation).await?;
-        Ok(Some(Open { pool, generation, standstill, total, indexed: false, differences: None, pump: None }))
+        Ok(Some(Open {
+            pool,
+            generation,
+            standstill,
+            total,
+            indexed: false,
+            differences: None,
+            drifts: Vec::new(),
+            pump: None,
+        }))
     }
 
     /// The kind of streams that are taken whole, if there are any left.
@@ -263,7 +278,24 @@ impl Rebuild {
         generations::advance(&mut tx, &open.generation, &next).await?;
         tx.commit().await?;
         open.generation = next;
+        open.drifts = self.sample(open, schema).await?;
         Ok(Some(differences))
+    }
+
+    /// Folds some rows of the new generation once more from the log, since the live ones may be wrong in the same way.
+    async fn sample(&self, open: &Open, schema: String) -> Result<Vec<Drift>, JobError> {
+        if self.model.sources().is_none() {
+            return Ok(Vec::new());
+        }
+        let stopped = open.standstill.stopped.iter().map(|(id, refusal)| (*id, refusal.position)).collect();
+        let place = Place { position: open.generation.position, stopped };
+        let parts = RebuildParts { page_events: SAMPLE_EVENTS.min(self.parts.page_events), ..self.parts.clone() };
+        let audit = Audit::over(&parts, Arc::clone(&self.model), (schema, Some(place))).await?;
+        let mut drifts = Vec::new();
+        for place in SAMPLES {
+            drifts.extend(audit.sample(*place).await?);
+        }
+        Ok(drifts)
     }
 
     /// The last events and the swap. False if the generation has fallen behind.
@@ -286,6 +318,7 @@ impl Rebuild {
             "events": open.generation.events,
             "refused_aggregates": open.standstill.stopped.len(),
             "tables": open.differences,
+            "drifts": open.drifts,
         })
     }
 
@@ -313,7 +346,7 @@ impl Rebuild {
         };
         let differ: i64 = differences.iter().map(Difference::rows).sum();
         let may_swap = match self.swap {
-            SwapWhen::Equal => differ == 0,
+            SwapWhen::Equal => differ == 0 && open.drifts.is_empty(),
             SwapWhen::Verified => true,
             SwapWhen::Told => false,
         };

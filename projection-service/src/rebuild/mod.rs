@@ -12,6 +12,7 @@
 //! statements fill them unchanged. What is filled and how far it is commit together.
 
 mod audit;
+mod audit_job;
 mod bulk;
 mod compare;
 mod generations;
@@ -29,8 +30,9 @@ use shared::{
 };
 use sqlx::PgPool;
 
-pub(crate) use audit::report;
-pub use audit::{Audit, AuditJob, Drift};
+pub use audit::Audit;
+pub use audit_job::AuditJob;
+pub(crate) use audit_job::report;
 pub use compare::Difference;
 pub use generations::{GenerationState, GenerationView, forget, list};
 pub use job::{Rebuild, RebuildInput, SwapWhen};

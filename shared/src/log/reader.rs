@@ -136,11 +136,22 @@ impl LogReader {
         rows.iter().map(read).collect()
     }
 
-    /// How many events streams of this kind have up to a position.
-    pub async fn count(&self, aggregate_type: AggregateType, through: Position) -> Result<u64, LogError> {
+    /// All events of some business flows up to a position, in order.
+    pub async fn flows(&self, correlation_ids: &[Uuid], through: Position) -> Result<Vec<RecordedEvent>, LogError> {
+        let rows = sqlx::query(select!("WHERE correlation_id = ANY($1) AND position <= $2 ORDER BY position"))
+            .bind(correlation_ids)
+            .bind(through as i64)
+            .fetch_all(&self.db)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// How many events streams of these kinds have up to a position.
+    pub async fn count(&self, kinds: &[AggregateType], through: Position) -> Result<u64, LogError> {
+        let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
         let events: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM events WHERE aggregate_type = $1 AND position <= $2")
-                .bind(aggregate_type.as_str())
+            sqlx::query_scalar("SELECT count(*) FROM events WHERE aggregate_type = ANY($1) AND position <= $2")
+                .bind(kinds)
                 .bind(through as i64)
                 .fetch_one(&self.db)
                 .await?;

@@ -35,6 +35,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (101, "erasure", include_str!("../../../migrations/0101_erasure.sql")),
     (110, "payment cases", include_str!("../../../migrations/0110_payment_cases.sql")),
     (120, "bulk generations", include_str!("../../../migrations/0120_bulk_generations.sql")),
+    (121, "feed audit", include_str!("../../../migrations/0121_feed_audit.sql")),
 ];
 
 /// How long a caller waits for a free connection.

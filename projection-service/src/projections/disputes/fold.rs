@@ -17,7 +17,7 @@ use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 use super::row::{DisputeRow, EvidenceRow, OfferRow, OfferStatus, ProposalRow, ResolutionRow, SealedWords};
-use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, to_json};
+use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, Sources, to_json};
 
 /// The projection of disputes.
 #[derive(Debug)]
@@ -136,6 +136,7 @@ impl DisputeRow {
 impl ReadModel for Disputes {
     type Written = ();
     const REPLAY: Replay = Replay::ByStream(AggregateType::Dispute);
+    const SOURCES: Option<Sources> = Sources::stream(&[AggregateType::Dispute], Self::TABLES);
 
     async fn load(db: &PgPool, keys: &[DisputeId]) -> Result<HashMap<DisputeId, DisputeRow>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();

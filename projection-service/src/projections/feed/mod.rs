@@ -17,6 +17,7 @@ mod row;
 mod store;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use fold::Feed;
 pub use queries::{FeedTail, entries_after, forget_older, heads, tail};

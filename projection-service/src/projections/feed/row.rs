@@ -55,6 +55,12 @@ pub enum FeedKey {
     Gift(GiftId),
 }
 
+impl From<FeedKey> for Uuid {
+    fn from(key: FeedKey) -> Self {
+        key.id()
+    }
+}
+
 impl FeedKey {
     /// The id in the table.
     pub fn id(self) -> Uuid {

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::value::RawValue;
+use shared::domain::AggregateType;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 use super::{
     fold::Feed,
     row::{EntryKind, FeedEntry, FeedKey, FeedRow, NewEntry, Recipient},
+    told,
 };
-use crate::engine::{Changes, ReadModel, Replay, to_json};
+use crate::engine::{Changes, Drift, ReadModel, Replay, Sources, to_json};
 
 /// New entries of one user, in order.
 #[derive(Debug, Clone)]
@@ -27,6 +29,13 @@ impl ReadModel for Feed {
     const TABLES: &'static [&'static str] = &["feed_orders"];
     /// Orders and gifts lie in one table, each the fold of its own kind of stream.
     const REPLAY: Replay = Replay::ByPosition;
+    const SOURCES: Option<Sources> = Some(Sources {
+        streams: &[AggregateType::Order, AggregateType::Gift],
+        // What a dispute tells, its order's row addresses.
+        flow: true,
+        rows: Self::TABLES,
+        sums: &[],
+    });
 
     async fn load(db: &PgPool, keys: &[FeedKey]) -> Result<HashMap<FeedKey, FeedRow>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.id()).collect();
@@ -51,6 +60,12 @@ impl ReadModel for Feed {
         }
         insert_entries(tx, &by_user, &written).await?;
         Ok(written)
+    }
+
+    async fn compare_told(tx: &mut PgConnection, changes: &Changes<Self>) -> Result<Vec<Drift>, sqlx::Error> {
+        let rows: Vec<&FeedRow> = changes.iter().filter_map(|(_, row)| row.as_ref()).collect();
+        let by_user = address(tx, &rows).await?;
+        told::compare(tx, &by_user).await
     }
 }
 

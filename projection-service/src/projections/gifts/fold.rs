@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::row::{
     GiftAttemptRow, GiftAttemptStatus, GiftRefundRow, GiftRefundStatus, GiftRow, GiftUseRow, GiftUseStatus,
 };
-use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, to_json};
+use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, Sources, to_json};
 
 /// The projection of gifts.
 #[derive(Debug)]
@@ -176,6 +176,7 @@ impl GiftRow {
 impl ReadModel for Gifts {
     type Written = ();
     const REPLAY: Replay = Replay::ByStream(AggregateType::Gift);
+    const SOURCES: Option<Sources> = Sources::stream(&[AggregateType::Gift], Self::TABLES);
 
     async fn load(db: &PgPool, keys: &[GiftId]) -> Result<HashMap<GiftId, GiftRow>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use shared::domain::{
-    Currency, Money,
+    AggregateType, Currency, Money,
     ledger::{AccountKind, Side},
 };
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
@@ -13,12 +13,19 @@ use super::{
     fold::Ledger,
     row::{LedgerPosting, LedgerRow, Remembered},
 };
-use crate::engine::{Changes, Pace, ReadModel, to_json};
+use crate::engine::{Changes, Pace, ReadModel, Sources, to_json};
 
 impl ReadModel for Ledger {
     type Written = ();
     const TABLES: &'static [&'static str] = &["ledger_flows", "ledger_postings", "ledger_accounts", "ledger_totals"];
     const PACE: Pace = Pace::Sums;
+
+    const SOURCES: Option<Sources> = Some(Sources {
+        streams: &[AggregateType::Order, AggregateType::Gift],
+        flow: true,
+        rows: &["ledger_flows", "ledger_postings"],
+        sums: &["ledger_accounts", "ledger_totals"],
+    });
 
     async fn load(db: &PgPool, keys: &[Uuid]) -> Result<HashMap<Uuid, LedgerRow>, sqlx::Error> {
         let mut db = db.acquire().await?;
@@ -54,6 +61,32 @@ impl ReadModel for Ledger {
         fresh.iter().for_each(|(_, posting)| sums.add(posting, 1));
         add_to_accounts(tx, &sums.accounts).await?;
         add_to_totals(tx, &sums.totals).await
+    }
+
+    async fn sum_up(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "
+            INSERT INTO ledger_accounts (account, owner_id, currency, debit_minor, credit_minor)
+            SELECT account, owner_id, currency, coalesce(sum(amount_minor) FILTER (WHERE side = 'debit'), 0),
+                   coalesce(sum(amount_minor) FILTER (WHERE side = 'credit'), 0)
+            FROM public.ledger_postings
+            GROUP BY account, owner_id, currency
+            ",
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query(
+            "
+            INSERT INTO ledger_totals (account, currency, debit_minor, credit_minor)
+            SELECT account, currency, coalesce(sum(amount_minor) FILTER (WHERE side = 'debit'), 0),
+                   coalesce(sum(amount_minor) FILTER (WHERE side = 'credit'), 0)
+            FROM public.ledger_postings
+            GROUP BY account, currency
+            ",
+        )
+        .execute(tx)
+        .await?;
+        Ok(())
     }
 }
 

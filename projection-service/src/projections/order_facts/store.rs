@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use shared::domain::{Currency, DishId, Money, OrderId, ProducerId, UserId};
+use shared::domain::{AggregateType, Currency, DishId, Money, OrderId, ProducerId, UserId};
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -11,11 +11,17 @@ use super::{
     measures::{DishBucket, DishMeasures, OrderBucket, OrderMeasures, Rollups},
     row::{LineFact, OrderFact, Outcome},
 };
-use crate::engine::{Changes, Pace, ReadModel};
+use crate::engine::{Changes, Pace, ReadModel, Sources};
 
 impl ReadModel for OrderFacts {
     type Written = ();
     const TABLES: &'static [&'static str] = &["order_facts", "order_line_facts", "order_rollups", "dish_rollups"];
+    const SOURCES: Option<Sources> = Some(Sources {
+        streams: &[AggregateType::Order],
+        flow: false,
+        rows: &["order_facts", "order_line_facts"],
+        sums: &["order_rollups", "dish_rollups"],
+    });
     const PACE: Pace = Pace::Sums;
 
     async fn load(db: &PgPool, keys: &[OrderId]) -> Result<HashMap<OrderId, OrderFact>, sqlx::Error> {
@@ -37,18 +43,44 @@ impl ReadModel for OrderFacts {
         add_orders(tx, rollups.orders.into_iter().collect()).await?;
         add_dishes(tx, rollups.dishes.into_iter().collect()).await
     }
+
+    async fn sum_up(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let (mut rollups, mut after) = (Rollups::default(), Uuid::nil());
+        loop {
+            let statement = "SELECT order_id FROM public.order_facts WHERE order_id > $1 ORDER BY order_id LIMIT $2";
+            let page = sqlx::query_scalar::<_, Uuid>(statement).bind(after).bind(SUMMED_AT_A_TIME);
+            let ids: Vec<OrderId> = page.fetch_all(&mut *tx).await?.into_iter().map(OrderId).collect();
+            let Some(last) = ids.last() else { break };
+            after = last.0;
+            read_in(tx, "public.", &ids).await?.values().for_each(|fact| rollups.add(fact));
+        }
+        add_orders(tx, rollups.orders.into_iter().collect()).await?;
+        add_dishes(tx, rollups.dishes.into_iter().collect()).await
+    }
 }
 
+/// Facts in memory while all of them are summed up.
+const SUMMED_AT_A_TIME: i64 = 5_000;
+
 async fn read(db: &mut PgConnection, keys: &[OrderId]) -> Result<HashMap<OrderId, OrderFact>, sqlx::Error> {
+    read_in(db, "", keys).await
+}
+
+/// `schema` ends with a dot, or leaves it to the search path.
+async fn read_in(
+    db: &mut PgConnection,
+    schema: &str,
+    keys: &[OrderId],
+) -> Result<HashMap<OrderId, OrderFact>, sqlx::Error> {
     let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();
-    let rows = sqlx::query(
+    let rows = sqlx::query(&format!(
         "
         SELECT order_id, customer_id, producer_id, currency, outcome, total_minor, refunded_minor, rating, created_at,
                paid_at, delivered_at, completed_at, cancelled_at, version
-        FROM order_facts
+        FROM {schema}order_facts
         WHERE order_id = ANY($1)
         ",
-    )
+    ))
     .bind(&ids)
     .fetch_all(&mut *db)
     .await?;
@@ -60,14 +92,14 @@ async fn read(db: &mut PgConnection, keys: &[OrderId]) -> Result<HashMap<OrderId
     if facts.is_empty() {
         return Ok(facts);
     }
-    let lines = sqlx::query(
+    let lines = sqlx::query(&format!(
         "
         SELECT order_id, line_no, dish_id, dish_name, quantity, unit_price_minor, line_total_minor, rating
-        FROM order_line_facts
+        FROM {schema}order_line_facts
         WHERE order_id = ANY($1)
         ORDER BY order_id, line_no
         ",
-    )
+    ))
     .bind(&ids)
     .fetch_all(db)
     .await?;

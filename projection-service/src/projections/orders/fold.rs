@@ -19,7 +19,7 @@ use super::row::{
     AttemptStatus, CancellationRow, OrderDisputeRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow,
     RefundStatus,
 };
-use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, to_json};
+use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, Sources, to_json};
 
 /// The projection of orders.
 #[derive(Debug)]
@@ -181,6 +181,7 @@ impl OrderRow {
 impl ReadModel for Orders {
     type Written = ();
     const REPLAY: Replay = Replay::ByStream(AggregateType::Order);
+    const SOURCES: Option<Sources> = Sources::stream(&[AggregateType::Order], Self::TABLES);
 
     async fn load(db: &PgPool, keys: &[OrderId]) -> Result<HashMap<OrderId, OrderRow>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();

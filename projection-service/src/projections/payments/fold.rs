@@ -17,7 +17,7 @@ use super::row::{
     BankActKind, BankActRow, IntegrityProposalRow, PaymentFailureRow, PaymentRefundRow, PaymentRefundStatus,
     PaymentRow, PaymentUse, RefundProposalRow,
 };
-use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, to_json};
+use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, Sources, to_json};
 
 /// The projection of payments.
 #[derive(Debug)]
@@ -173,6 +173,7 @@ impl PaymentRow {
 impl ReadModel for Payments {
     type Written = ();
     const REPLAY: Replay = Replay::ByStream(AggregateType::Payment);
+    const SOURCES: Option<Sources> = Sources::stream(&[AggregateType::Payment], Self::TABLES);
 
     async fn load(db: &PgPool, keys: &[PaymentId]) -> Result<HashMap<PaymentId, PaymentRow>, sqlx::Error> {
         let ids: Vec<Uuid> = keys.iter().map(|id| id.0).collect();

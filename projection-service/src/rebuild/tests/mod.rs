@@ -6,6 +6,7 @@ mod bulk;
 mod measurements;
 mod rebuilds;
 mod refusals;
+mod sources;
 
 use std::time::Duration;
 
