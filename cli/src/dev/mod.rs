@@ -2,7 +2,7 @@
 
 mod bank;
 mod demo;
-mod session;
+pub mod session;
 mod site;
 
 use std::{ffi::OsString, path::PathBuf, process::Command, time::Duration};
@@ -168,7 +168,7 @@ async fn start(platform: &Platform, write: &CommandSettings, read: &ProjectionSe
     let shared = &platform.settings;
     let nats = jetstream::connect(&shared.nats_url, "command").await?;
     jetstream::watch_health(&platform.health, &nats);
-    let names = Names::default();
+    let names = Names::default().at(&shared.public_url);
     let connections = Connections { nats: nats.clone(), names: names.clone(), with_relay: true };
     let commands = CommandService::start(platform, &write.write_side, connections).await?;
     let read_platform = Platform { settings: read.shared.clone(), ..platform.clone() };
