@@ -2,6 +2,8 @@
 
 #[path = "tidy/deployment.rs"]
 mod deployment;
+#[path = "tidy/document.rs"]
+mod document;
 #[path = "tidy/habits.rs"]
 mod habits;
 #[path = "tidy/rooms.rs"]

@@ -14,7 +14,7 @@ use shared::{
         metrics::Aggregate,
         postgres::{PoolOptions, connect_pool},
     },
-    sealing::Sealer,
+    sealing,
     subjects::Names,
 };
 use sqlx::{PgPool, postgres::PgConnectOptions};
@@ -104,7 +104,7 @@ impl CommandService {
         let vault = GiftVault::new(log.db.clone(), settings.gift_pepper(), &settings.gift_vault_key());
         let catalogue = Catalogue::new(log.db.clone());
         let policies = Arc::new(settings.policies(platform.settings.is_development()));
-        let PaymentProviders { desk, dev_fake, tbank, registry } = PaymentProviders::start(ProviderParts {
+        let PaymentProviders { desk, dev_fake, tbank, registry, cases } = PaymentProviders::start(ProviderParts {
             platform,
             settings,
             db: log.db.clone(),
@@ -148,11 +148,11 @@ impl CommandService {
             gifts,
             vault,
             guesses: Guesses::new(log.db.clone(), platform.clock.clone(), settings.gift_pepper()),
-            client_ip_header: settings.client_ip_header.clone(),
+            proxies: platform.settings.proxies(),
             disputes,
             queue: log.queue.clone(),
             catalogue,
-            sealer: Sealer::new(log.db.clone(), platform.settings.pii_kek().expose()),
+            sealer: sealing::start(platform, &log.db),
             clock: platform.clock.clone(),
             opaque: platform.opaque.clone(),
             sessions,
@@ -160,13 +160,14 @@ impl CommandService {
             dev_fake,
             tbank,
             registry,
+            cases,
             policies,
             return_urls,
             is_development,
             db: log.db.clone(),
             metrics: Arc::clone(&platform.metrics),
         });
-        Ok(Self { router: router(state), feed: log.feed })
+        Ok(Self { router: router(state, platform.limits.clone()), feed: log.feed })
     }
 }
 

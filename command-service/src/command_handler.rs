@@ -216,6 +216,8 @@ impl<A: EventSourced> CommandHandler<A> {
             after.correlation_id = submission.correlation_id;
         }
         let correlation_id = after.correlation_id;
+        let portions = before.aggregate.portions(&events);
+        let if_short = portions.as_ref().map(|_| before.clone());
         let mut new_events = Vec::with_capacity(events.len());
         for event in events {
             match new_event::<A>(submission, correlation_id, &event) {
@@ -242,6 +244,7 @@ impl<A: EventSourced> CommandHandler<A> {
                 expected: before_at,
                 events: new_events,
             }),
+            portions,
             ticket: Some(entry.take_off()),
         };
         let pending = match self.queue.enqueue(request) {
@@ -263,6 +266,13 @@ impl<A: EventSourced> CommandHandler<A> {
             }
             Ok(AppendOutcome::ReceiptFound(receipt)) => Step::Finished(Ok(Handled::Replayed(receipt))),
             Ok(AppendOutcome::Conflict) => Step::LostRace,
+            Ok(AppendOutcome::ShortOfPortions) => match if_short.zip(A::short_of_portions()) {
+                // The log has just found the state that this was decided on to be the newest.
+                Some((known, error)) => {
+                    self.conclude(known, Err(CommandError::Refused(error)), submission, answers).await
+                }
+                None => Step::Finished(Err(AppendError::Rejected("it takes no portions".to_owned()).into())),
+            },
             Err(error) => Step::Finished(Err(error.into())),
         }
     }
@@ -292,6 +302,7 @@ impl<A: EventSourced> CommandHandler<A> {
                         receipt: Some(ReceiptDraft { fingerprint, status, data, sequence: loaded.at.sequence }),
                         stream: None,
                         timers: Vec::new(),
+                        portions: None,
                         ticket: None,
                     };
                     match self.queue.append(request).await {
@@ -300,7 +311,7 @@ impl<A: EventSourced> CommandHandler<A> {
                             position = Some(appended.position);
                             None
                         }
-                        Ok(AppendOutcome::Conflict) => return Step::LostRace,
+                        Ok(AppendOutcome::Conflict | AppendOutcome::ShortOfPortions) => return Step::LostRace,
                         Err(error) => return Step::Finished(Err(error.into())),
                     }
                 }

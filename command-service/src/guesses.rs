@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use shared::{
     domain::UserId,
     runtime::{Clock, settings::Key32},
+    web::network::household,
 };
 use sqlx::{PgPool, Row};
 
@@ -56,7 +57,7 @@ impl Guesses {
     pub async fn begin(&self, user_id: UserId, address: Option<IpAddr>) -> Result<Guess, GuessError> {
         let at = self.clock.now();
         self.sweep(at).await?;
-        let named = [Some(format!("user:{user_id}")), address.map(|address| format!("ip:{}", network(address)))];
+        let named = [Some(format!("user:{user_id}")), address.map(|address| format!("ip:{}", household(address)))];
         let mut guess = Guess { guessers: Vec::new(), at };
         for name in named.into_iter().flatten() {
             let guesser = self.hash(&name);
@@ -140,17 +141,6 @@ impl Guesses {
     fn hash(&self, name: &str) -> String {
         let digest = Sha256::new().chain_update(self.pepper.expose()).chain_update(name).finalize();
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-/// Whoever has one IPv6 address has all of its network.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
     }
 }
 

@@ -5,17 +5,18 @@ use std::{sync::Arc, time::Duration};
 use shared::{
     domain::payment::Provider,
     runtime::{
-        Health, Metrics, Verdict,
+        Health, Metrics, Platform, Verdict,
         health::Readiness,
         metrics::{
-            Breaker, DeadLetter, Operation as OperationLabel, ProcessCommand, ProviderCall, ProviderOperation,
-            QueueEntry,
+            Breaker, CaseLabel, DeadLetter, Operation as OperationLabel, ProcessCommand, ProviderCall,
+            ProviderOperation, QueueEntry,
         },
     },
 };
 use tokio::sync::watch;
 
 use crate::{
+    cases::Cases,
     payment_desk::PaymentDesk,
     process_managers::{self, CommandObserver, LetterObserver},
     providers::{BreakerState, Operation, OperationGroup, ProviderObserver},
@@ -110,5 +111,42 @@ pub(crate) fn provider_health(health: &Health, desk: PaymentDesk) {
             })
             .collect();
         async move { if open.is_empty() { Verdict::healthy() } else { Verdict::degraded(open.join(", ")) } }
+    });
+}
+
+/// Between two counts of the cases.
+const CASES_LOOK: Duration = Duration::from_secs(5);
+const CASES_QUEUE: &str = "payment_cases";
+
+/// Counts the payments that wait for a person; while there is one, the service is degraded.
+pub(crate) fn watch_cases(platform: &Platform, cases: Cases) {
+    let asked = cases.clone();
+    platform.health.register("payment_cases", Readiness::NotRequired, move || {
+        let cases = asked.clone();
+        async move {
+            match cases.open_counts().await.map(|counts| counts.iter().map(|(_, count)| count).sum::<i64>()) {
+                Ok(0) => Verdict::healthy(),
+                Ok(open) => Verdict::degraded(format!("{open} payments wait for a person")),
+                Err(_) => Verdict::degraded("the cases cannot be counted"),
+            }
+        }
+    });
+    let metrics = Arc::clone(&platform.metrics);
+    platform.supervisor.spawn("payment_cases", move |shutdown| {
+        let (cases, metrics) = (cases.clone(), Arc::clone(&metrics));
+        async move {
+            loop {
+                let counts = cases.open_counts().await?;
+                let entry = QueueEntry { queue: CASES_QUEUE, status: "PARKED" };
+                metrics.dlq_entries.get_or_create(&entry).set(counts.iter().map(|(_, open)| open).sum());
+                for (kind, open) in counts {
+                    metrics.payment_cases_open.get_or_create(&CaseLabel { kind: kind.as_str() }).set(open);
+                }
+                tokio::select! {
+                    () = shutdown.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(CASES_LOOK) => {}
+                }
+            }
+        }
     });
 }

@@ -28,6 +28,8 @@ use crate::{
 const CALL_LIMIT: Duration = Duration::from_secs(8);
 /// The rest before a provider that did not answer is asked again, unless the settings say otherwise.
 const REST: Duration = Duration::from_secs(5);
+/// How often opening a page is tried in one go; then it rests.
+const OPENS_MAX: u32 = 5;
 /// How often calling off is tried in one go; then it rests.
 const ABORTS_MAX: u32 = 5;
 /// How often a provider is asked in one go what it says now.
@@ -135,10 +137,12 @@ impl PaymentDesk {
                 Ok(state.report(EvidenceSource::Poll).map(|report| self.told(report)).into_iter().collect())
             }
             Opened::Failed { reason, code, .. } => Ok(vec![PaymentCommand::FailInit { reason, code }]),
-            Opened::Unknown { init_try } => {
+            Opened::Unknown { init_try } if run.attempt < OPENS_MAX => {
                 run.init_try = init_try;
                 Err(self.rest)
             }
+            // Whoever polls goes on with it.
+            Opened::Unknown { .. } => Ok(Vec::new()),
         }
     }
 
@@ -278,8 +282,8 @@ impl PaymentDesk {
             }
             // Only what was in doubt or refused before can have left a case.
             RefundOutcome::Succeeded if attempt.sent_before || attempt.epoch > 1 => {
-                cases.close(id, CaseKind::RefundAmbiguous).await;
-                cases.close(id, CaseKind::RefundRefused).await;
+                cases.clear_up(id, CaseKind::RefundAmbiguous).await;
+                cases.clear_up(id, CaseKind::RefundRefused).await;
             }
             RefundOutcome::Succeeded
             | RefundOutcome::Failed { .. }
@@ -326,6 +330,10 @@ impl Effects for PaymentDesk {
         ctx.traceparent.clone_from(&cause.traceparent);
         match effect {
             Effect::OpenSession(id) => self.open(id, payment, &ctx, run).await,
+            Effect::ResumeSession(id) => {
+                run.may_be_repeated = true;
+                self.open(id, payment, &ctx, run).await
+            }
             Effect::Abort(id) => self.call_off(id, payment, &ctx, run).await,
             Effect::Capture(id) => self.take(id, payment, &ctx).await,
             Effect::Ask(_) => self.ask_now(payment, &ctx, run).await,

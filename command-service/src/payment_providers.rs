@@ -14,7 +14,7 @@ use crate::{
     cases::Cases,
     command_handler::CommandHandler,
     inbox::{Inbox, InboxTable, InboxWorker},
-    observers::{ProviderMetrics, provider_health},
+    observers::{ProviderMetrics, provider_health, watch_cases},
     payment_desk::PaymentDesk,
     providers::{
         GuardSettings, GuardedProvider, PaymentProvider,
@@ -44,6 +44,7 @@ pub(crate) struct PaymentProviders {
     pub dev_fake: Option<Arc<DevFake>>,
     pub tbank: Option<TbankDoor>,
     pub registry: Registry,
+    pub cases: Cases,
 }
 
 /// Where T-Bank's notifications come in.
@@ -79,6 +80,7 @@ impl PaymentProviders {
         let desk = PaymentDesk::new(guarded, platform.clock.clone(), parts.policy).with_cases(cases.clone());
         let desk = desk.resting(Duration::from_millis(parts.settings.provider_rest_ms.into()));
         provider_health(&platform.health, desk.clone());
+        watch_cases(platform, cases.clone());
         let inbox = Inbox {
             payments: parts.payments.clone(),
             desk: desk.clone(),
@@ -95,8 +97,8 @@ impl PaymentProviders {
             cases: cases.clone(),
             clock: platform.clock.clone(),
         };
-        let tbank = tbank.map(|bank| open_door(&parts, inbox, cases, bank));
-        Ok(Self { desk, dev_fake, tbank, registry })
+        let tbank = tbank.map(|bank| open_door(&parts, inbox, bank));
+        Ok(Self { desk, dev_fake, tbank, registry, cases })
     }
 }
 
@@ -115,10 +117,10 @@ fn take_in_imitations(platform: &Platform, inbox: Inbox, notifications: Notifica
     platform.supervisor.spawn("inbox", move |shutdown| inbox.clone().run(Arc::clone(&notifications), shutdown));
 }
 
-fn open_door(parts: &ProviderParts<'_>, inbox: Inbox, cases: Cases, bank: Arc<Tbank>) -> TbankDoor {
+fn open_door(parts: &ProviderParts<'_>, inbox: Inbox, bank: Arc<Tbank>) -> TbankDoor {
     let table = InboxTable::new(parts.db.clone());
     let arrived = Arc::new(Notify::new());
-    let worker = InboxWorker { inbox, table: table.clone(), cases, arrived: Arc::clone(&arrived) };
+    let worker = InboxWorker { inbox, table: table.clone(), arrived: Arc::clone(&arrived) };
     parts.platform.supervisor.spawn("provider_inbox", move |shutdown| {
         let worker = worker.clone();
         async move { Ok(worker.run(shutdown).await?) }

@@ -2,7 +2,6 @@
 
 use chrono::TimeDelta;
 use clap::Parser;
-use http::HeaderName;
 use shared::{
     domain::{
         Money, dispute::DisputePolicy, gift::GiftPolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider,
@@ -123,11 +122,6 @@ pub struct WriteSideSettings {
     /// Key that encrypts gift codes until they are used: 32 bytes in hex or base64.
     #[arg(long, env = "HOMEFOOD_GIFT_VAULT_KEY", value_name = "HOMEFOOD_GIFT_VAULT_KEY", hide_env_values = true)]
     pub gift_vault_key: Option<Key32>,
-
-    /// The header in which a trusted proxy says who calls (`x-real-ip`; of a list, the last). Unset, the caller is whoever
-    /// opened the connection; behind a proxy that would be the same address for everybody.
-    #[arg(long, env = "HOMEFOOD_CLIENT_IP_HEADER", value_name = "HOMEFOOD_CLIENT_IP_HEADER")]
-    pub client_ip_header: Option<HeaderName>,
 
     /// Hours from completion to the release of the cook's share.
     #[arg(long, env = "HOMEFOOD_PAYOUT_DELAY_HOURS", value_name = "HOMEFOOD_PAYOUT_DELAY_HOURS", default_value_t = 48)]

@@ -81,7 +81,7 @@ impl FakeBank {
     ) -> Result<String, Refused> {
         let mut telling = telling;
         let (news, word) = {
-            let mut books = self.inner.books.lock();
+            let mut books = self.books();
             let payment = books.newest(order_ref).ok_or(Refused::Unknown)?;
             let kopecks = if self.inner.options.kopecks_choose { payment.kopecks() } else { 0 };
             let words = act(payment, kopecks, &mut telling)?;

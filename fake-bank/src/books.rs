@@ -1,6 +1,6 @@
 //! The bank's books: what was asked, what was taken, what went back, and by whose wish.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub enum Source {
 }
 
 /// Money that moved away again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Act {
     /// The shop's name for it; none if a clerk did it.
     pub name: Option<String>,
@@ -26,7 +26,7 @@ pub struct Act {
 }
 
 /// One page to pay on and what became of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Payment {
     /// The bank's id.
     pub id: u64,
@@ -112,6 +112,8 @@ pub(crate) struct Books {
     payments: Vec<Payment>,
     by_id: HashMap<u64, usize>,
     by_order: HashMap<String, Vec<usize>>,
+    /// Those that somebody may be changing, as they were before.
+    handed_out: BTreeMap<usize, Option<Payment>>,
 }
 
 /// The bank's first id; its parity says how the bank writes its answers.
@@ -122,20 +124,39 @@ const SHARED_CHARS: usize = 32;
 impl Books {
     pub fn open(&mut self, payment: Payment) -> u64 {
         let id = FIRST_ID + self.payments.len() as u64;
-        self.by_id.insert(id, self.payments.len());
-        self.by_order.entry(key(&payment.order_id)).or_default().push(self.payments.len());
-        self.payments.push(Payment { id, ..payment });
+        self.handed_out.entry(self.payments.len()).or_insert(None);
+        self.add(Payment { id, ..payment });
         id
     }
 
+    /// Takes in a payment as it was written down; one that is known already is replaced.
+    pub fn restore(&mut self, payment: Payment) {
+        match self.by_id.get(&payment.id).and_then(|index| self.payments.get_mut(*index)) {
+            Some(known) => *known = payment,
+            None => self.add(payment),
+        }
+    }
+
+    fn add(&mut self, payment: Payment) {
+        let index = self.payments.len();
+        self.by_id.insert(payment.id, index);
+        self.by_order.entry(key(&payment.order_id)).or_default().push(index);
+        self.payments.push(payment);
+    }
+
     pub fn by_id(&mut self, id: u64) -> Option<&mut Payment> {
-        self.payments.get_mut(*self.by_id.get(&id)?)
+        self.hand_out(*self.by_id.get(&id)?)
     }
 
     /// The newest page under a reference that begins so; hyphens of an id do not matter.
     pub fn newest(&mut self, order_ref: &str) -> Option<&mut Payment> {
-        let newest = *self.by_order.get(&key(order_ref))?.last()?;
-        self.payments.get_mut(newest)
+        self.hand_out(*self.by_order.get(&key(order_ref))?.last()?)
+    }
+
+    fn hand_out(&mut self, index: usize) -> Option<&mut Payment> {
+        let payment = self.payments.get_mut(index)?;
+        self.handed_out.entry(index).or_insert_with(|| Some(payment.clone()));
+        Some(payment)
     }
 
     pub fn of(&self, order_ref: &str) -> Vec<Payment> {
@@ -145,6 +166,17 @@ impl Books {
 
     pub fn all(&self) -> Vec<Payment> {
         self.payments.clone()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Payment> {
+        self.payments.iter()
+    }
+
+    /// What is another since this was asked last.
+    pub fn changed(&mut self) -> Vec<&Payment> {
+        let handed_out = std::mem::take(&mut self.handed_out).into_iter();
+        let now = handed_out.filter_map(|(index, before)| Some((self.payments.get(index)?, before)));
+        now.filter(|(now, before)| before.as_ref() != Some(now)).map(|(now, _)| now).collect()
     }
 }
 

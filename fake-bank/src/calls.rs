@@ -33,7 +33,7 @@ impl FakeBank {
     pub(crate) fn order_of(&self, body: &Map<String, Value>) -> String {
         match (text(body, "OrderId"), number(body, "PaymentId")) {
             (Some(order_id), _) => order_id,
-            (None, Some(id)) => self.inner.books.lock().by_id(id).map(|it| it.order_id.clone()).unwrap_or_default(),
+            (None, Some(id)) => self.books().by_id(id).map(|it| it.order_id.clone()).unwrap_or_default(),
             (None, None) => String::new(),
         }
     }
@@ -43,7 +43,7 @@ impl FakeBank {
         if !self.inner.options.kopecks_choose {
             return None;
         }
-        let mut books = self.inner.books.lock();
+        let mut books = self.books();
         match operation {
             Operation::Init => {
                 let order_id = text(body, "OrderId")?;
@@ -111,7 +111,7 @@ impl FakeBank {
         if due < now + TimeDelta::minutes(1) {
             return Err(("212", "Неверный срок жизни ссылки"));
         }
-        let mut books = self.inner.books.lock();
+        let mut books = self.books();
         let id = books.open(Payment {
             id: 0,
             order_id,
@@ -148,7 +148,7 @@ impl FakeBank {
     }
 
     fn confirm(&self, body: &Map<String, Value>) -> Done {
-        let mut books = self.inner.books.lock();
+        let mut books = self.books();
         let payment = find(&mut books, body)?;
         if payment.status != "AUTHORIZED" {
             return Err(("8", "Неверный статус транзакции"));
@@ -164,7 +164,7 @@ impl FakeBank {
 
     fn cancel(&self, body: &Map<String, Value>) -> Done {
         let now = self.now();
-        let mut books = self.inner.books.lock();
+        let mut books = self.books();
         let payment = find(&mut books, body)?;
         let wanted = body.get("Amount").and_then(Value::as_i64);
         let name = text(body, "ExternalRequestId");
@@ -201,7 +201,7 @@ impl FakeBank {
 
     fn get_state(&self, body: &Map<String, Value>) -> Done {
         let now = self.now();
-        let mut books = self.inner.books.lock();
+        let mut books = self.books();
         let payment = find(&mut books, body)?;
         let mut answer = about(payment, now);
         let source = match payment.source {
@@ -223,7 +223,7 @@ impl FakeBank {
     fn check_order(&self, body: &Map<String, Value>) -> Done {
         let now = self.now();
         let order_id = text(body, "OrderId").ok_or(("201", "Поле OrderId не должно быть пустым"))?;
-        let found = self.inner.books.lock().of(&order_id);
+        let found = self.books().of(&order_id);
         let found: Vec<Value> = found
             .iter()
             .filter(|payment| payment.order_id == order_id)

@@ -1,5 +1,7 @@
 //! The control API: acts of customers and clerks, rules for what goes wrong, and the books.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
@@ -17,6 +19,8 @@ pub(crate) fn router() -> Router<FakeBank> {
         .route("/control/payments", get(payments))
         .route("/control/payments/{order_ref}/{act}", post(act))
         .route("/control/registry", get(registry))
+        .route("/control/mischief", get(mischief))
+        .route("/control/release", post(release))
         .route("/control/faults", post(misbehave))
         .route("/control/chaos", post(chaos))
 }
@@ -27,6 +31,14 @@ async fn payments(State(bank): State<FakeBank>) -> Json<Vec<Payment>> {
 
 async fn registry(State(bank): State<FakeBank>) -> String {
     bank.registry()
+}
+
+async fn mischief(State(bank): State<FakeBank>) -> Json<BTreeMap<&'static str, u32>> {
+    Json(bank.mischief())
+}
+
+async fn release(State(bank): State<FakeBank>) -> Json<usize> {
+    Json(bank.release().await)
 }
 
 /// How an act is done.
@@ -46,6 +58,10 @@ struct Manner {
     forged: bool,
     #[serde(default)]
     malleated: bool,
+    #[serde(default)]
+    held_back: bool,
+    #[serde(default)]
+    wrong_amount: bool,
     /// The amount that the notification names.
     named_amount: Option<i64>,
 }
@@ -62,6 +78,8 @@ async fn act(
         forged: manner.forged,
         malleated: manner.malleated,
         amount: manner.named_amount,
+        held_back: manner.held_back,
+        wrong_amount: manner.wrong_amount,
     };
     let done = match act.as_str() {
         "complete" => bank.pay(&order_ref, telling).await,

@@ -1,6 +1,6 @@
 //! What goes wrong with a call, on request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,13 @@ pub enum Fault {
         /// Milliseconds.
         ms: u64,
     },
+    /// It is done, and the answer's body comes a byte at a time for so long; then the connection closes.
+    TrickleAfter {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// It is done, and the connection is reset.
+    ResetAfter,
     /// An HTTP status instead of doing it.
     StatusBefore {
         /// The status.
@@ -81,6 +88,27 @@ pub enum Fault {
     HugeAfter,
     /// The customer pays at the very last moment before it is done; nobody is told.
     PaidMeanwhile,
+}
+
+impl Fault {
+    /// What it is counted as.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::DropBefore => "drop_before",
+            Self::DropAfter => "drop_after",
+            Self::StallBefore { .. } => "stall_before",
+            Self::StallAfter { .. } => "stall_after",
+            Self::TrickleAfter { .. } => "trickle_after",
+            Self::ResetAfter => "reset_after",
+            Self::StatusBefore { .. } => "status_before",
+            Self::StatusAfter { .. } => "status_after",
+            Self::RateLimit { .. } => "rate_limit",
+            Self::Code { .. } => "code",
+            Self::GarbageAfter => "garbage_after",
+            Self::HugeAfter => "huge_after",
+            Self::PaidMeanwhile => "paid_meanwhile",
+        }
+    }
 }
 
 /// Which calls go wrong, and how.
@@ -136,6 +164,8 @@ pub(crate) struct Faults {
     tries: HashMap<String, u32>,
     /// Inits that ended in an error of the server.
     server_errors: u32,
+    /// What went wrong, and how often.
+    done: BTreeMap<&'static str, u32>,
 }
 
 /// Inits of .14 that fail.
@@ -152,6 +182,15 @@ impl Faults {
 
     pub fn count(&mut self, operation: Operation) {
         *self.calls.entry(operation).or_default() += 1;
+    }
+
+    /// Writes down that something went wrong.
+    pub fn did(&mut self, name: &'static str) {
+        *self.done.entry(name).or_default() += 1;
+    }
+
+    pub fn done(&self) -> &BTreeMap<&'static str, u32> {
+        &self.done
     }
 
     /// Counts an Init of a payment; says which it is.

@@ -27,9 +27,10 @@ mod notify;
 mod page;
 mod registry;
 mod server;
+mod shelf;
 mod token;
 
-use std::{io, sync::Arc};
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
@@ -44,6 +45,7 @@ pub use notify::Telling;
 pub use token::token_of;
 
 use books::Books;
+use shelf::{OpenBooks, Shelf};
 
 /// What time the bank thinks it is.
 pub type Now = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -61,6 +63,8 @@ pub struct BankOptions {
     pub now: Now,
     /// Whether kopecks choose what goes wrong.
     pub kopecks_choose: bool,
+    /// Where the books are kept, so that the next bank there goes on with them; in memory only if left out.
+    pub folder: Option<PathBuf>,
 }
 
 impl Default for BankOptions {
@@ -71,6 +75,7 @@ impl Default for BankOptions {
             port: 0,
             now: Arc::new(Utc::now),
             kopecks_choose: true,
+            folder: None,
         }
     }
 }
@@ -86,6 +91,8 @@ pub(crate) struct Inner {
     password: Mutex<String>,
     url: String,
     books: Mutex<Books>,
+    shelf: Option<Mutex<Shelf>>,
+    held_back: Mutex<Vec<notify::Letter>>,
     faults: Mutex<faults::Faults>,
     chaos: Mutex<Option<chaos::Dice>>,
     late_by: Mutex<TimeDelta>,
@@ -98,12 +105,18 @@ impl FakeBank {
     pub async fn start(options: BankOptions) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
         let url = format!("http://127.0.0.1:{}", listener.local_addr()?.port());
+        let (shelf, books) = match options.folder.as_deref().map(Shelf::open).transpose()? {
+            Some((shelf, books)) => (Some(Mutex::new(shelf)), books),
+            None => (None, Books::default()),
+        };
         let http = reqwest::Client::builder().no_proxy().timeout(notify::PATIENCE).build().map_err(io::Error::other)?;
         let inner = Arc::new(Inner {
             password: Mutex::new(options.password.clone()),
             options,
             url,
-            books: Mutex::default(),
+            books: Mutex::new(books),
+            shelf,
+            held_back: Mutex::default(),
             faults: Mutex::default(),
             chaos: Mutex::default(),
             late_by: Mutex::new(TimeDelta::zero()),
@@ -152,17 +165,22 @@ impl FakeBank {
 
     /// Everything in the books, the oldest first.
     pub fn payments(&self) -> Vec<Payment> {
-        self.inner.books.lock().all()
+        self.books().all()
     }
 
     /// The payments under one reference's beginning, the oldest first.
     pub fn payments_of(&self, order_ref: &str) -> Vec<Payment> {
-        self.inner.books.lock().of(order_ref)
+        self.books().of(order_ref)
     }
 
     /// How often a call was made, whatever became of it.
     pub fn calls(&self, operation: Operation) -> u32 {
         self.inner.faults.lock().calls(operation)
+    }
+
+    /// What went wrong so far and how often, by the names of the faults and of the odd tellings.
+    pub fn mischief(&self) -> BTreeMap<&'static str, u32> {
+        self.inner.faults.lock().done().clone()
     }
 
     /// Closes the bank.
@@ -173,6 +191,11 @@ impl FakeBank {
     /// Sets the bank's clock back by so much.
     pub fn run_late(&self, by: TimeDelta) {
         *self.inner.late_by.lock() = by;
+    }
+
+    /// The books, to read and to change.
+    pub(crate) fn books(&self) -> OpenBooks<'_> {
+        OpenBooks { books: self.inner.books.lock(), shelf: self.inner.shelf.as_ref().map(Mutex::lock) }
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {

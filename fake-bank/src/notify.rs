@@ -26,6 +26,11 @@ pub struct Telling {
     pub malleated: bool,
     /// Names this amount instead, signed properly.
     pub amount: Option<i64>,
+    /// It is held back, and comes after what other payments and this one have to tell meanwhile: with
+    /// [`FakeBank::release`], or when enough has gathered.
+    pub held_back: bool,
+    /// Before the genuine one comes one with a right Token and an amount that is none of ours.
+    pub wrong_amount: bool,
 }
 
 impl Telling {
@@ -42,6 +47,32 @@ pub(crate) struct News {
     pub telling: Telling,
 }
 
+/// A notification that waits to be sent.
+pub(crate) struct Letter {
+    payment: Payment,
+    body: String,
+}
+
+/// So many notifications are held back; then all are sent, the last first.
+const HELD_BACK_MAX: usize = 8;
+
+impl Telling {
+    /// What is odd about it, as it is counted.
+    fn name(&self) -> Option<&'static str> {
+        match self {
+            Self { deliveries: Some(0), .. } => Some("notification_lost"),
+            Self { forged: true, .. } => Some("notification_forged"),
+            Self { malleated: true, .. } => Some("notification_malleated"),
+            Self { held_back: true, .. } => Some("notification_held_back"),
+            Self { wrong_amount: true, .. } | Self { amount: Some(_), .. } => Some("notification_wrong_amount"),
+            Self { reorder: true, .. } => Some("notification_reordered"),
+            Self { deliveries: Some(2..), .. } => Some("notification_repeated"),
+            Self { delay_ms: 1.., .. } => Some("notification_late"),
+            Self { .. } => None,
+        }
+    }
+}
+
 impl FakeBank {
     /// Sends the news in the background.
     pub(crate) fn tell_later(&self, news: News) {
@@ -55,10 +86,13 @@ impl FakeBank {
         if let Some(odd) = self.inner.chaos.lock().as_mut().and_then(crate::chaos::Dice::telling) {
             telling = odd;
         }
+        if let Some(name) = telling.name() {
+            self.inner.faults.lock().did(name);
+        }
         if telling.delay_ms > 0 {
             tokio::time::sleep(Duration::from_millis(telling.delay_ms)).await;
         }
-        let Some(payment) = self.inner.books.lock().by_id(news.id).cloned() else { return };
+        let Some(payment) = self.books().by_id(news.id).cloned() else { return };
         let mut words = news.words;
         if telling.reorder {
             words.reverse();
@@ -67,15 +101,40 @@ impl FakeBank {
         for word in words {
             for body in self.bodies(&payment, word, &telling) {
                 for _ in 0..deliveries {
-                    self.deliver(&payment, body.clone()).await;
+                    if telling.held_back {
+                        self.hold_back(&payment, &body).await;
+                    } else {
+                        self.deliver(&payment, body.clone()).await;
+                    }
                 }
             }
         }
     }
 
+    async fn hold_back(&self, payment: &Payment, body: &str) {
+        let is_full = {
+            let mut held = self.inner.held_back.lock();
+            held.push(Letter { payment: payment.clone(), body: body.to_owned() });
+            held.len() >= HELD_BACK_MAX
+        };
+        if is_full {
+            self.release().await;
+        }
+    }
+
+    /// Sends what was held back, the last first; says how much that was.
+    pub async fn release(&self) -> usize {
+        let held = std::mem::take(&mut *self.inner.held_back.lock());
+        let count = held.len();
+        for Letter { payment, body } in held.into_iter().rev() {
+            self.deliver(&payment, body).await;
+        }
+        count
+    }
+
     /// Sends again what nobody has heard yet; says how much that was.
     pub async fn redeliver(&self, order_ref: &str) -> usize {
-        let Some(payment) = self.inner.books.lock().newest(order_ref).map(|payment| {
+        let Some(payment) = self.books().newest(order_ref).map(|payment| {
             let unheard = std::mem::take(&mut payment.unheard);
             (payment.clone(), unheard)
         }) else {
@@ -91,7 +150,7 @@ impl FakeBank {
 
     /// Sends everything again that was ever told of the newest page.
     pub async fn repeat_everything(&self, order_ref: &str) {
-        let Some(payment) = self.inner.books.lock().newest(order_ref).cloned() else { return };
+        let Some(payment) = self.books().newest(order_ref).cloned() else { return };
         for body in payment.told.clone() {
             self.deliver(&payment, body).await;
         }
@@ -99,7 +158,7 @@ impl FakeBank {
 
     /// Sends any body to where the newest page's news goes, with a right Token; answers the HTTP status.
     pub async fn tell_anything(&self, order_ref: &str, mut fields: Map<String, Value>) -> Option<u16> {
-        let payment = self.inner.books.lock().newest(order_ref).cloned()?;
+        let payment = self.books().newest(order_ref).cloned()?;
         fields.insert("TerminalKey".to_owned(), self.terminal_key().into());
         let body = Value::Object(signed(fields, &self.password())).to_string();
         self.post(&payment.notification_url, body).await.map(|(status, _)| status)
@@ -113,8 +172,12 @@ impl FakeBank {
         if telling.forged {
             return vec![written(signed(body, "somebody else's password"))];
         }
-        let genuine = signed(body, &password);
         let mut bodies = Vec::new();
+        if telling.wrong_amount {
+            let wrong = notification(self.terminal_key(), payment, word, amount + 1_000_000);
+            bodies.push(written(signed(wrong, &password)));
+        }
+        let genuine = signed(body, &password);
         if telling.malleated {
             bodies.push(written(malleated(genuine.clone())));
         }
@@ -127,7 +190,7 @@ impl FakeBank {
             self.post(&payment.notification_url, body.clone()).await,
             Some((200, answer)) if answer == "OK"
         );
-        if let Some(payment) = self.inner.books.lock().by_id(payment.id) {
+        if let Some(payment) = self.books().by_id(payment.id) {
             if !payment.told.contains(&body) {
                 payment.told.push(body.clone());
             }

@@ -17,7 +17,7 @@ pub(crate) fn router() -> Router<FakeBank> {
 impl FakeBank {
     fn look_at(&self, id: u64) -> Option<Payment> {
         let now = self.now();
-        let mut books = self.inner.books.lock();
+        let mut books = self.books();
         let payment = books.by_id(id)?;
         if payment.word(now) == "NEW" {
             "FORM_SHOWED".clone_into(&mut payment.status);

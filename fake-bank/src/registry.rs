@@ -30,7 +30,7 @@ impl FakeBank {
 
     /// The customer's bank takes money back.
     pub fn charge_back(&self, order_ref: &str, amount: i64) -> Result<(), Refused> {
-        let mut books = self.inner.books.lock();
+        let mut books = self.books();
         let payment = books.newest(order_ref).ok_or(Refused::Unknown)?;
         if amount <= 0 || payment.captured == 0 {
             return Err(Refused::NotNow(payment.status.clone()));

@@ -1,6 +1,14 @@
 //! The bank's door: calls, pages and control over HTTP, with connections that close without an answer.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -23,7 +31,10 @@ use crate::{
 
 /// The answer that is none.
 #[derive(Clone, Copy)]
-struct Dropped;
+struct Dropped {
+    /// Whether the other side is to see a reset instead of an end.
+    is_reset: bool,
+}
 
 /// Bytes of an answer that does not end.
 const HUGE: usize = 4 * 1024 * 1024;
@@ -42,24 +53,34 @@ pub(crate) async fn run(bank: FakeBank, listener: TcpListener) {
     }
 }
 
+/// Between two bytes of an answer that trickles.
+const DRIP: Duration = Duration::from_millis(50);
+
 /// Serves one connection; an answer that is to be dropped ends it.
 async fn serve(stream: TcpStream, router: Router, bank: FakeBank) {
     let _ = stream.set_nodelay(true);
+    let is_reset = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&is_reset);
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
-        let router = router.clone();
+        let (router, told) = (router.clone(), Arc::clone(&told));
         async move {
             let answered: Result<Response, Infallible> = router.oneshot(request.map(Body::new)).await;
             let response = answered.unwrap_or_else(|never| match never {});
-            if response.extensions().get::<Dropped>().is_some() {
+            if let Some(dropped) = response.extensions().get::<Dropped>() {
+                told.store(dropped.is_reset, Ordering::Relaxed);
                 return Err("the bank hangs up");
             }
             Ok(response)
         }
     });
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let mut connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         () = bank.inner.closing.cancelled() => {}
-        _ = connection => {}
+        _ = &mut connection => {}
+    }
+    if is_reset.load(Ordering::Relaxed) {
+        // A socket that is closed without lingering is reset.
+        let _ = connection.into_parts().io.into_inner().set_zero_linger();
     }
 }
 
@@ -100,22 +121,28 @@ async fn done(bank: &FakeBank, operation: Operation, body: &Map<String, Value>) 
 }
 
 async fn go_wrong(bank: &FakeBank, operation: Operation, body: &Map<String, Value>, fault: Fault) -> Response {
+    bank.inner.faults.lock().did(fault.name());
     let status = |status: u16| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match fault {
-        Fault::DropBefore => dropped(),
+        Fault::DropBefore => dropped(false),
         Fault::DropAfter => {
             done(bank, operation, body).await;
-            dropped()
+            dropped(false)
+        }
+        Fault::ResetAfter => {
+            done(bank, operation, body).await;
+            dropped(true)
         }
         Fault::StallBefore { ms } => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
-            dropped()
+            dropped(false)
         }
         Fault::StallAfter { ms } => {
             let response = done(bank, operation, body).await;
             tokio::time::sleep(Duration::from_millis(ms)).await;
             response
         }
+        Fault::TrickleAfter { ms } => trickling(done(bank, operation, body).await, ms),
         Fault::StatusBefore { status: code } => status(code).into_response(),
         Fault::StatusAfter { status: code } => {
             done(bank, operation, body).await;
@@ -141,10 +168,23 @@ async fn go_wrong(bank: &FakeBank, operation: Operation, body: &Map<String, Valu
     }
 }
 
-fn dropped() -> Response {
+fn dropped(is_reset: bool) -> Response {
     let mut response = StatusCode::OK.into_response();
-    response.extensions_mut().insert(Dropped);
+    response.extensions_mut().insert(Dropped { is_reset });
     response
+}
+
+/// The same head, and a body that begins and does not end.
+fn trickling(response: Response, ms: u64) -> Response {
+    let drips = ms / u64::try_from(DRIP.as_millis()).unwrap_or(1);
+    let drops = futures::stream::unfold(0, move |drip| async move {
+        tokio::time::sleep(DRIP).await;
+        let next: io::Result<Bytes> =
+            if drip < drips { Ok(Bytes::from_static(b" ")) } else { Err(io::Error::other("the bank hangs up")) };
+        (drip <= drips).then_some((next, drip + 1))
+    });
+    let (head, _) = response.into_parts();
+    Response::from_parts(head, Body::from_stream(drops))
 }
 
 fn json(body: &Map<String, Value>) -> Response {

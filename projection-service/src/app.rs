@@ -12,7 +12,7 @@ use shared::{
         health::Readiness,
         postgres::{PoolOptions, connect_pool},
     },
-    sealing::Sealer,
+    sealing,
     subjects::Names,
 };
 use sqlx::PgPool;
@@ -120,14 +120,20 @@ impl ProjectionService {
             clock: platform.clock.clone(),
             authenticator: platform.authenticator.clone(),
             opaque: platform.opaque.clone(),
-            sealer: Sealer::new(db.clone(), platform.settings.pii_kek().expose()),
+            sealer: sealing::start(platform, &db),
             policy: OrderPolicy::default(),
             views,
             live,
+            origins: settings.origins(&platform.settings),
             metrics: Arc::clone(&platform.metrics),
             db,
         });
-        Ok(Self { router: router(state.clone()), state, positions: parts.positions, failpoints: parts.failpoints })
+        Ok(Self {
+            router: router(state.clone(), platform.limits.clone()),
+            state,
+            positions: parts.positions,
+            failpoints: parts.failpoints,
+        })
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Utc};
 use parking_lot::Mutex;
 use shared::{
     domain::{ledger::AccountKind, order::OrderStatus},
     log::Position,
     runtime::{
-        BoxError, Metrics, Platform, Verdict,
+        BoxError, Platform, Verdict,
         health::Readiness,
-        metrics::{Account, DeadLetter, Queue, QueueEntry, Status},
+        metrics::{Account, DeadLetter, Projection, Queue, QueueEntry, Status},
     },
 };
 use sqlx::PgPool;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    engine::{LetterCount, RunnerParts, count_letters, publish_missing, queues_of_others, sweep_letters},
+    engine::{LetterCount, RunnerParts, count_letters, parked, publish_missing, queues_of_others, sweep_letters},
     live::{Live, tickets},
     operations,
     projections::{
@@ -88,8 +88,10 @@ pub(crate) fn start(platform: &Platform, parts: &RunnerParts, live: &Live, views
     supervisor.spawn("letter_copies", move |shutdown| copy_letters(copied.clone(), shutdown));
     let swept = parts.clone();
     supervisor.spawn("read_side_sweeper", move |shutdown| sweep(swept.clone(), shutdown));
-    let (db, metrics) = (parts.db.clone(), Arc::clone(&platform.metrics));
-    supervisor.spawn("read_side_counts", move |shutdown| count(db.clone(), Arc::clone(&metrics), shutdown));
+    let counted = parts.clone();
+    supervisor.spawn("read_side_counts", move |shutdown| count(counted.clone(), shutdown));
+    let db = parts.db.clone();
+    platform.health.register("dead letters", Readiness::NotRequired, move || watch_letters(db.clone()));
     for name in NAMES {
         watch_projection(platform, parts, name);
     }
@@ -154,20 +156,22 @@ async fn copy_letters(parts: RunnerParts, shutdown: CancellationToken) -> Result
     }
 }
 
-async fn count(db: PgPool, metrics: Arc<Metrics>, shutdown: CancellationToken) -> Result<(), BoxError> {
+async fn count(parts: RunnerParts, shutdown: CancellationToken) -> Result<(), BoxError> {
+    let RunnerParts { db, metrics, .. } = &parts;
     loop {
-        let counts = active_by_status(&db).await?;
+        count_lags(&parts).await?;
+        let counts = active_by_status(db).await?;
         for status in STATUSES.map(status_name) {
             let orders = counts.iter().find(|(name, _)| name == status).map_or(0, |(_, orders)| *orders);
             metrics.active_orders.get_or_create(&Status { status }).set(orders);
         }
-        let totals = ledger::totals(&db).await?;
+        let totals = ledger::totals(db).await?;
         for kind in WATCHED_ACCOUNTS {
             let minor = totals.iter().filter(|row| row.account == kind).map(ledger::AccountRow::balance_minor).sum();
             metrics.ledger_balance.get_or_create(&Account { account: kind.as_str() }).set(minor);
         }
         for queue in NAMES.iter().copied() {
-            for LetterCount { status, letters, oldest_secs } in count_letters(&db, queue).await? {
+            for LetterCount { status, letters, oldest_secs } in count_letters(db, queue).await? {
                 metrics.dead_letters.get_or_create(&DeadLetter { handler: queue, status }).set(letters);
                 metrics.dlq_entries.get_or_create(&QueueEntry { queue, status }).set(letters);
                 if let Some(oldest_secs) = oldest_secs {
@@ -179,6 +183,33 @@ async fn count(db: PgPool, metrics: Arc<Metrics>, shutdown: CancellationToken) -
             () = shutdown.cancelled() => return Ok(()),
             () = tokio::time::sleep(COUNT_EVERY) => {}
         }
+    }
+}
+
+/// Beside the projections, which say nothing while they are held up.
+async fn count_lags(parts: &RunnerParts) -> Result<(), BoxError> {
+    let RunnerParts { feed, positions, metrics, .. } = parts;
+    for name in NAMES {
+        let (position, label) = (positions.get(name), Projection { projection: name });
+        let lag = feed.head().saturating_sub(position);
+        metrics.projection_lag_events.get_or_create(&label).set(lag as i64);
+        let next = if lag > 0 { feed.reader().page(position, 1).await? } else { Vec::new() };
+        let age = next.first().map_or(0.0, |event| (Utc::now() - event.recorded_at).as_seconds_f64().max(0.0));
+        metrics.projection_lag_seconds.get_or_create(&label).set(age);
+    }
+    Ok(())
+}
+
+/// What waits for a person makes nobody unwell but its own aggregates, and is not to be forgotten.
+async fn watch_letters(db: PgPool) -> Verdict {
+    match parked(&db).await {
+        Ok(queues) if queues.is_empty() => Verdict::healthy(),
+        Ok(queues) => {
+            let queues: Vec<_> = queues.iter().map(|(queue, letters)| format!("{queue}: {letters}")).collect();
+            Verdict::degraded(format!("parked, waiting for a person: {}", queues.join(", ")))
+        }
+        // The database's own check says that it is away.
+        Err(error) => Verdict::degraded(format!("not known: {error}")),
     }
 }
 

@@ -6,7 +6,10 @@ use chrono::TimeDelta;
 use clap::Parser;
 use shared::runtime::{SettingsError, SharedSettings, settings::Settings};
 
-use crate::engine::{EngineSettings, Failpoints, InPlaceRetry, LetterPolicy};
+use crate::{
+    engine::{EngineSettings, Failpoints, InPlaceRetry, LetterPolicy},
+    live::AllowedOrigins,
+};
 
 /// The settings of the projection-service.
 #[derive(Debug, Clone, Parser)]
@@ -136,6 +139,11 @@ pub struct ReadSideSettings {
     #[arg(long, env = "HOMEFOOD_DRIFT_SAMPLE_SECS", value_name = "HOMEFOOD_DRIFT_SAMPLE_SECS", default_value_t = 60)]
     pub drift_sample_secs: u64,
 
+    /// The web sites whose pages may open a socket, by commas (`https://homefood.example`), beside that of
+    /// `HOMEFOOD_PUBLIC_URL`. What is no browser names none and may; development allows `localhost` besides.
+    #[arg(long, env = "HOMEFOOD_WS_ORIGINS", value_name = "HOMEFOOD_WS_ORIGINS", value_delimiter = ',')]
+    pub ws_origins: Vec<String>,
+
     /// Development only: aggregates whose events a projection refuses, as `<projection>:<aggregate id>`, by commas.
     #[arg(long, env = "HOMEFOOD_FAILPOINT_FOLD", value_name = "HOMEFOOD_FAILPOINT_FOLD")]
     pub failpoint_fold: Option<String>,
@@ -164,6 +172,11 @@ impl ReadSideSettings {
     pub fn failpoints(&self) -> Result<Failpoints, SettingsError> {
         let wrong = |error| SettingsError::Wrong(format!("HOMEFOOD_FAILPOINT_FOLD: {error}"));
         Failpoints::parse(self.failpoint_fold.as_deref().unwrap_or_default()).map_err(wrong)
+    }
+
+    /// Whose pages may open a socket.
+    pub fn origins(&self, shared: &SharedSettings) -> AllowedOrigins {
+        AllowedOrigins::new(&self.ws_origins, &shared.public_url, shared.is_development())
     }
 
     /// How projections are run.

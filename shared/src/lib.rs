@@ -1,6 +1,8 @@
 //! The language both services speak.
 
 pub mod analyst;
+#[cfg(test)]
+mod diagram;
 pub mod domain;
 pub mod follow;
 pub mod log;

@@ -7,13 +7,16 @@ use aes_gcm_siv::{
     aead::{Aead, Payload},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use moka::future::Cache;
+use chrono::{DateTime, Utc};
+use moka::{future::Cache, policy::EvictionPolicy};
 use rand::Rng;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sqlx::{PgPool, Row};
+use sqlx::{PgPool, Row, postgres::PgListener};
 
-use crate::domain::UserId;
+use crate::{domain::UserId, runtime::Platform};
 
+/// The Postgres channel on which every erasure is told.
+const ERASURES: &str = "homefood_erasures";
 const NONCE_BYTES: usize = 12;
 /// Keys kept in memory.
 const KEYS_MAX: u64 = 50_000;
@@ -63,6 +66,22 @@ pub enum SealingError {
     Corrupt,
 }
 
+/// A sealer that hears of erasures.
+pub fn start(platform: &Platform, db: &PgPool) -> Sealer {
+    let sealer = Sealer::new(db.clone(), platform.settings.pii_kek().expose());
+    let listening = sealer.clone();
+    platform.supervisor.spawn("erasure_listener", move |shutdown| {
+        let sealer = listening.clone();
+        async move {
+            tokio::select! {
+                () = shutdown.cancelled() => Ok(()),
+                heard = sealer.hear_erasures() => Ok(heard?),
+            }
+        }
+    });
+    sealer
+}
+
 /// Seals and opens personal data. Cheap to clone.
 #[derive(Clone)]
 pub struct Sealer {
@@ -75,7 +94,11 @@ impl Sealer {
     /// A sealer whose subjects' keys are wrapped with `key_encryption_key`.
     pub fn new(db: PgPool, key_encryption_key: &[u8; 32]) -> Self {
         let wrapping = Aes256GcmSiv::new(Key::<Aes256GcmSiv>::from_slice(key_encryption_key));
-        let keys = Cache::builder().max_capacity(KEYS_MAX).time_to_live(KEY_TTL).build();
+        let keys = Cache::builder()
+            .max_capacity(KEYS_MAX)
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_live(KEY_TTL)
+            .build();
         Self { db, wrapping, keys }
     }
 
@@ -93,8 +116,44 @@ impl Sealer {
     pub async fn open<T: DeserializeOwned>(&self, subject: UserId, sealed: &str) -> Result<Option<T>, SealingError> {
         let Some(key) = self.find_key(subject).await? else { return Ok(None) };
         let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| SealingError::Corrupt)?;
-        let plain = decrypt(&key, subject, &sealed)?;
+        let plain = match decrypt(&key, subject, &sealed) {
+            Ok(plain) => plain,
+            Err(error) => return if self.was_erased(subject).await? { Ok(None) } else { Err(error) },
+        };
         serde_json::from_slice(&plain).map(Some).map_err(|_| SealingError::Corrupt)
+    }
+
+    /// Destroys the subject's key, and writes down who wanted that and why. Says when the subject was erased last; `None`
+    /// if there never was anything to erase.
+    pub async fn erase(&self, subject: UserId, by: &str, reason: &str) -> Result<Option<DateTime<Utc>>, SealingError> {
+        let erased = sqlx::query_scalar("SELECT erase_subject($1, $2, $3)")
+            .bind(subject.0)
+            .bind(by)
+            .bind(reason)
+            .fetch_one(&self.db)
+            .await?;
+        self.keys.invalidate(&subject).await;
+        Ok(erased)
+    }
+
+    /// Forgets the keys of those who are erased by other processes, for as long as it is run.
+    pub async fn hear_erasures(&self) -> Result<(), sqlx::Error> {
+        let mut listener = PgListener::connect_with(&self.db).await?;
+        listener.listen(ERASURES).await?;
+        // Whatever was said before this connection listened.
+        self.keys.invalidate_all();
+        loop {
+            match listener.try_recv().await?.and_then(|notice| notice.payload().parse().ok()) {
+                Some(subject) => self.keys.invalidate(&UserId(subject)).await,
+                None => self.keys.invalidate_all(),
+            }
+        }
+    }
+
+    /// What cannot be opened may have been sealed with a key that was destroyed before the subject got another.
+    async fn was_erased(&self, subject: UserId) -> Result<bool, SealingError> {
+        let query = sqlx::query_scalar("SELECT EXISTS (SELECT FROM erasures WHERE subject_id = $1)");
+        Ok(query.bind(subject.0).fetch_one(&self.db).await?)
     }
 
     async fn find_key(&self, subject: UserId) -> Result<Option<Arc<Aes256GcmSiv>>, SealingError> {

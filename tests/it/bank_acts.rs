@@ -119,3 +119,45 @@ async fn two_administrators_send_back_money_that_does_not_fit() {
         system.finish().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_called_off_under_a_chargeback_gives_back_what_the_bank_did_not_take() {
+    let system = TestSystem::start().await;
+    let (order, payment) = system.paid_order(scenario_dish(0), 5).await;
+    system.admin().record(payment, "chargebacks", "200.00", "CB-1").await.expect(202);
+    let dispute = the_dispute_of(&system, order).await;
+    system.customer().act(order, "cancel").await.expect(200);
+    system.payment_gets(payment, "payment_refund_succeeded").await;
+    system.dispute_gets(dispute, "dispute_resolved").await;
+    system.come_to_rest(&Default::default()).await;
+    assert_eq!(system.payload(payment, "payment_refund_succeeded").await["amount"]["amount"], "300.00");
+    let resolved = system.payload(dispute, "dispute_resolved").await;
+    assert_eq!(
+        (&resolved["decided_by"], &resolved["refund_amount"]["amount"]),
+        (&json!("ORDER_CANCELLED"), &json!("500.00"))
+    );
+    let events = system.order_events(order).await;
+    assert!(!events.contains(&"order_refund_failed".to_owned()), "{events:?}");
+    assert_eq!(events.iter().filter(|event| *event == "order_refund_settled").count(), 2);
+    // The customer has 500 back, the cook nothing, and the platform lost nothing: the books close.
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chargeback_of_everything_leaves_a_cancellation_nothing_to_give() {
+    let system = TestSystem::start().await;
+    let (order, payment) = system.paid_order(scenario_dish(0), 5).await;
+    system.admin().record(payment, "chargebacks", "500.00", "CB-1").await.expect(202);
+    let dispute = the_dispute_of(&system, order).await;
+    // Lost or not: the bank has the money, and it does not go back twice.
+    let version = system.producer().in_dispute(dispute, "escalate", json!({})).await.expect(200).version();
+    let lost = json!({ "outcome": "REJECTED", "fault": "PLATFORM" });
+    system.admin().decide(dispute, "resolve", &lost, version).await.expect(200);
+    system.order_gets(order, "order_payout_unfrozen").await;
+    system.producer().act(order, "reject").await.expect(200);
+    system.order_gets(order, "order_refund_settled").await;
+    system.come_to_rest(&Default::default()).await;
+    assert!(!system.payment_events(payment).await.contains(&"payment_refund_requested".to_owned()));
+    assert!(!system.order_events(order).await.contains(&"order_refund_failed".to_owned()));
+    system.finish().await;
+}

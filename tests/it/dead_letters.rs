@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::harness::{Leftovers, TestSystem, eventually, scenario_dish};
+use crate::harness::{Leftovers, TestSystem, eventually, scenario_dish, wish};
 
 /// Type, status, retries, and whether the next one has a date.
 type Letter = (String, String, i32, bool);
@@ -54,6 +54,11 @@ async fn a_fold_that_fails_three_retries_is_parked_with_an_exact_count_and_can_b
         system.advance(TimeDelta::seconds(wait));
     }
     letters_become(&system.db, order, &[letter("order_cancelled", "PARKED", 3, false)]).await;
+    let unwell = eventually(10, || async {
+        let health = system.nobody().get("/health/").await.expect(200).json();
+        if health["status"] == "degraded" { Ok(health) } else { Err(health.to_string()) }
+    });
+    assert!(unwell.await.to_string().contains("parked, waiting for a person: orders: 1"));
     // Everybody else goes on, also this order elsewhere.
     let other = customer.place(scenario_dish(0), 1).await;
     system.audit_with(&open_letters()).await;
@@ -71,6 +76,33 @@ async fn a_fold_that_fails_three_retries_is_parked_with_an_exact_count_and_can_b
         .unwrap();
     letters_become(&system.db, order, &[letter("order_cancelled", "REDRIVEN", 3, false)]).await;
     assert_eq!(customer.order(order).await.data()["status"], "CANCELLED");
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_view_set_aside_is_not_passed_off_as_fresh() {
+    let system = system_that_retries_fast().await;
+    let failpoints = system.instances[0].failpoints.clone();
+    let (order, _) = system.paid_order(scenario_dish(0), 1).await;
+    let (customer, cook) = (system.customer(), system.producer());
+    failpoints.set_fold("orders", order);
+    let token = cook.act(order, "accept").await.expect(200).token();
+    letters_become(&system.db, order, &[letter("order_accepted", "PENDING", 0, true)]).await;
+    let (one, list) = (format!("/api/v1/orders/{order}"), "/api/v1/orders?status=PAID");
+    for (client, path) in [(&customer, one.as_str()), (&cook, one.as_str()), (&cook, list)] {
+        client.after(path, &token).await.expect_problem(503, "PROJECTION_LAG");
+        client.get(path).await.expect(200);
+    }
+    let stale = customer.after(&format!("{one}?allow_stale=true"), &token).await.expect(200);
+    assert_eq!(stale.data()["status"], "PAID");
+    // What came later and is about something else says nothing of this order, but asking for this order does.
+    let other = customer.post("/api/v1/orders", &wish(scenario_dish(0), 1)).await.expect(201).token();
+    customer.after("/api/v1/orders", &other).await.expect(200);
+    customer.after(&one, &other).await.expect_problem(503, "PROJECTION_LAG");
+    failpoints.clear_fold("orders", order);
+    system.advance(TimeDelta::seconds(60));
+    letters_become(&system.db, order, &[letter("order_accepted", "REDRIVEN", 0, false)]).await;
+    assert_eq!(customer.after(&one, &token).await.expect(200).data()["status"], "ACCEPTED");
     system.finish().await;
 }
 

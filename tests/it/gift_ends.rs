@@ -116,3 +116,17 @@ async fn a_share_that_outlives_its_order_comes_free() {
     system.audit_with(&Leftovers::default()).await;
     system.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s45_money_that_comes_after_a_gift_was_called_off_goes_back() {
+    let system = TestSystem::start().await;
+    let buyer = system.customer();
+    // The bank takes the money although its page was withdrawn.
+    let (gift, payment) = buyer.buy_gift(&json!({ "value": roubles("1000.13") })).await;
+    system.advance(TimeDelta::minutes(30));
+    system.gift_shows(gift, json!({ "status": "CANCELLED" })).await;
+    buyer.at_bank(payment, "complete").await;
+    system.payment_gets(payment, "payment_refund_succeeded").await;
+    assert!(!system.gift_events(gift).await.contains(&"gift_issued".to_owned()));
+    system.finish().await;
+}

@@ -4,6 +4,7 @@
 mod harness;
 
 mod access;
+mod access_table;
 mod analytics;
 mod bank_acts;
 mod crashes;
@@ -13,6 +14,8 @@ mod deadlines;
 mod dispute_races;
 mod disputes;
 mod duplicates;
+mod edges;
+mod erasure;
 mod gift_codes;
 mod gift_ends;
 mod gifts;
@@ -25,6 +28,7 @@ mod operators;
 mod orders;
 mod outages;
 mod payment_races;
+mod portions;
 mod providers;
 mod reading;
 mod refunds;

@@ -7,6 +7,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod bank;
+mod export;
 mod gifts;
 mod managers;
 mod mutants;

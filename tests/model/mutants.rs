@@ -46,7 +46,7 @@ impl Mutant {
 }
 
 /// An aggregate that may have a planted defect.
-pub trait Mutable: EventSourced {
+pub trait Mutable: EventSourced<Action: std::fmt::Debug> {
     /// What the defective aggregate decides; the sound one where the defect changes nothing.
     fn decide_as(
         &self,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
+use serde_json::Value;
 use shared::{
     domain::{
         DomainEvent,
@@ -12,7 +13,7 @@ use shared::{
     log::RecordedEvent,
 };
 
-use crate::{gifts, mutants::Mutant, rng::Rng, world::World};
+use crate::{export, gifts, mutants::Mutant, rng::Rng, world::World};
 
 /// Rounds of coming to rest; what is still moving then moves for ever.
 const ROUNDS_MAX: usize = 500;
@@ -27,6 +28,8 @@ pub struct Outcome {
     pub events: BTreeMap<&'static str, u64>,
     /// The log, for people, if something is wrong.
     pub story: Vec<String>,
+    /// The sequence for other models, if it is wanted.
+    pub export: Option<Value>,
 }
 
 /// The steps of a sequence: the seed of each.
@@ -39,11 +42,18 @@ pub fn steps(seed: u64) -> Vec<u64> {
 /// Runs the steps.
 pub fn run(seed: u64, steps: &[u64], mutant: Option<Mutant>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(run_async(seed, steps, mutant))
+    runtime.block_on(run_async(World::new(seed, mutant), seed, steps))
 }
 
-async fn run_async(seed: u64, steps: &[u64], mutant: Option<Mutant>) -> Outcome {
-    let mut world = World::new(seed, mutant);
+/// Runs the steps and writes down what was asked, what came of it, and who has what in the end.
+pub fn export(seed: u64, steps: &[u64]) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let mut world = World::new(seed, None);
+    world.transcript = Some(Vec::new());
+    runtime.block_on(run_async(world, seed, steps))
+}
+
+async fn run_async(mut world: World, seed: u64, steps: &[u64]) -> Outcome {
     begin(&mut world, &mut Rng::new(seed));
     let mut failure = broken(&world);
     for step in steps {
@@ -62,11 +72,12 @@ async fn run_async(seed: u64, steps: &[u64], mutant: Option<Mutant>) -> Outcome 
         *events.entry(event.event.as_ref().map_or("unreadable", DomainEvent::type_name)).or_default() += 1;
     }
     let log = world.log.clone();
+    let export = export::sequence(seed, &world);
     if failure.is_none() {
         failure = judge(world);
     }
     let story = if failure.is_some() { log.iter().map(|event| line(event)).collect() } else { Vec::new() };
-    Outcome { failure, events, story }
+    Outcome { failure, events, story, export }
 }
 
 fn line(event: &RecordedEvent) -> String {

@@ -15,6 +15,7 @@ use command_service::{
     providers::{BreakerSettings, GuardSettings, GuardedProvider, RetrySettings},
     timers::armed_by,
 };
+use serde_json::Value;
 use shared::{
     domain::{
         Actor, DomainEvent, Intent, PaymentId,
@@ -31,6 +32,7 @@ use uuid::Uuid;
 
 use crate::{
     bank::Bank,
+    export,
     managers::Work,
     mutants::{self, Mutable, Mutant},
     read_side::ReadSide,
@@ -73,6 +75,8 @@ pub struct World {
     pub registry: Vec<(PaymentId, shared::domain::Money, String)>,
     /// Deadlines that were put off once, each.
     pub armed: HashSet<Uuid>,
+    /// What was asked and what came of it, for other models; empty unless somebody wants it.
+    pub transcript: Option<Vec<Value>>,
     receipts: HashSet<Uuid>,
     counter: u64,
 }
@@ -160,6 +164,7 @@ impl World {
             alarmed: HashSet::new(),
             registry: Vec::new(),
             armed: HashSet::new(),
+            transcript: None,
             receipts: HashSet::new(),
             counter: 0,
         }
@@ -180,7 +185,11 @@ impl World {
         let state = A::all(self).get(&id).map(|held| held.state.clone()).unwrap_or_default();
         let intent = Intent { actor: from.actor.clone(), now: self.clock.now(), command };
         self.counter += 1;
-        match mutants::decide(&state, self.mutant, &intent, self.counter) {
+        let decision = mutants::decide(&state, self.mutant, &intent, self.counter);
+        if let Some(transcript) = &mut self.transcript {
+            transcript.push(export::line::<A>(id, &intent, &decision));
+        }
+        match decision {
             Ok(events) => {
                 if from.leaves_receipt {
                     self.receipts.insert(from.command_id);

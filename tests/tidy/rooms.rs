@@ -67,14 +67,17 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("log_head", &[]),
     ("timers", &["command-service/src/timers/"]),
     ("command_receipts", &["command-service/src/event_log/"]),
+    ("portion_claims", &[]),
     ("snapshots", &["command-service/src/event_log/"]),
     // Its migration's trigger does.
     ("snapshot_landmarks", &[]),
     ("process_manager_checkpoints", &["command-service/src/process_managers/"]),
     ("subject_keys", &["shared/src/sealing.rs"]),
+    ("erasures", &[]),
     ("dev_fake_payments", &["command-service/src/providers/dev_fake/"]),
     ("provider_inbox", &["command-service/src/inbox/table.rs"]),
-    ("payment_cases", &["command-service/src/cases.rs"]),
+    ("payment_cases", &["command-service/src/cases/table.rs"]),
+    ("payment_case_acts", &["command-service/src/cases/table.rs"]),
     ("bank_registry", &["command-service/src/registry/table.rs"]),
     // The demonstration brings its kitchens along.
     ("categories", &["command-service/src/catalogue/", "cli/src/dev/"]),

@@ -1,12 +1,12 @@
 //! What the database knows beside the log: feeds, dead letters, the imitation bank's books.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::Result;
 use serde_json::Value;
 use shared::domain::{
-    PaymentId, UserId,
-    invariants::{BankBooks, FeedBounds, Outside},
+    DishId, PaymentId, UserId,
+    invariants::{BankBooks, FeedBounds, Outside, Pot},
 };
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -14,7 +14,27 @@ use uuid::Uuid;
 /// Everything that can be asked. The bank's books agree with ours only when nothing is on its way.
 pub async fn facts(db: &PgPool, at_rest: bool) -> Result<Outside> {
     let bank = if at_rest { bank(db).await? } else { None };
-    Ok(Outside { feeds: feeds(db).await?, bank, ..Outside::default() })
+    let pots = if at_rest { Some(pots(db).await?) } else { None };
+    Ok(Outside { feeds: feeds(db).await?, bank, pots, ..Outside::default() })
+}
+
+/// What can be sold of every dish, and what orders took of it.
+async fn pots(db: &PgPool) -> Result<BTreeMap<DishId, Pot>> {
+    let rows: Vec<(Uuid, Option<i32>, i32, i64)> = sqlx::query_as(
+        "
+        SELECT d.id, d.portions_left, d.portions_taken, coalesce(c.claimed, 0)
+        FROM dishes d
+        LEFT JOIN (
+            SELECT dish_id, sum(quantity) AS claimed FROM portion_claims WHERE state = 'TAKEN' GROUP BY dish_id
+        ) c ON c.dish_id = d.id
+        ",
+    )
+    .fetch_all(db)
+    .await?;
+    let pot = |(id, left, taken, claimed): (Uuid, Option<i32>, i32, i64)| {
+        (DishId(id), Pot { left: left.map(i64::from), taken: taken.into(), claimed })
+    };
+    Ok(rows.into_iter().map(pot).collect())
 }
 
 /// The streams, and the flows, that open dead letters are about.

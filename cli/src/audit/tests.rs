@@ -49,6 +49,7 @@ fn created() -> OrderEvent {
         payment_deadline: Utc::now() + TimeDelta::minutes(30),
         requested_for: None,
         pii_sealed: None,
+        portions_taken: Vec::new(),
     }
     .into()
 }

@@ -122,7 +122,10 @@ async fn serve(args: &DevArgs, servers: &DevServers, listener: TcpListener) -> R
     let read_settings: ProjectionSettings = parse(args, servers, port, "homefood_projection")?;
     let bank = match args.provider {
         BankChoice::DevFake => None,
-        BankChoice::FakeTbank => Some(bank::open(&mut settings.write_side.tbank, args.port).await?),
+        BankChoice::FakeTbank => {
+            let folder = args.data_dir.join(bank::FOLDER);
+            Some(bank::open(&mut settings.write_side.tbank, args.port, folder).await?)
+        }
     };
     let platform = Platform::new("homefood", settings.shared.clone()).await?;
     let router = start(&platform, &settings, &read_settings).await?;
@@ -203,7 +206,7 @@ fn parse<T: settings::Settings>(args: &DevArgs, servers: &DevServers, port: u16,
 
 /// Empties the data directory, but only what `dev` itself puts there.
 fn reset(args: &DevArgs) -> Result<()> {
-    for name in ["postgres", "nats", KEY_FILE, session::FILE] {
+    for name in ["postgres", "nats", bank::FOLDER, KEY_FILE, session::FILE] {
         let path = args.data_dir.join(name);
         let gone = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         match gone {

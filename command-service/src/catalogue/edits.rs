@@ -6,6 +6,9 @@ use uuid::Uuid;
 
 use super::{CHANNEL, OpeningHours};
 
+/// How long an edit may rest between two of its statements.
+const EDIT_PAUSE_MAX_MS: &str = "1000";
+
 /// Why the catalogue was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
@@ -65,7 +68,7 @@ pub struct DishEdit {
     pub price: Money,
     /// Whether it is on the menu.
     pub is_available: bool,
-    /// How many are left; none means as many as you like.
+    /// How many are left from now on, besides those that are sold; none means as many as you like.
     pub portions_left: Option<i32>,
     /// Its category.
     pub category_id: Option<Uuid>,
@@ -159,8 +162,14 @@ impl Editor {
     }
 
     /// Puts a dish on a kitchen's menu, or changes it; says its version then. A new price is a new price version.
+    /// Selling a portion is a new version too: who names the version they saw overwrites no number they did not see.
     pub async fn put_dish(&self, id: DishId, edit: &DishEdit, seen: Option<u64>) -> Result<i32, EditError> {
         let mut tx = self.db.begin().await?;
+        // Orders wait for this row under the lock of the log: whoever holds it goes on at once, or loses it.
+        sqlx::query("SELECT set_config('idle_in_transaction_session_timeout', $1, true)")
+            .bind(EDIT_PAUSE_MAX_MS)
+            .execute(&mut *tx)
+            .await?;
         let found = sqlx::query("SELECT version, producer_id FROM dishes WHERE id = $1 FOR UPDATE")
             .bind(id.0)
             .fetch_optional(&mut *tx)

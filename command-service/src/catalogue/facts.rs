@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use moka::future::Cache;
+use moka::{future::Cache, policy::EvictionPolicy};
 use shared::domain::{
     Currency, DishId, Money, ProducerId, UserId,
     order::{DeliveryType, ProducerSnapshot, RequestedLine},
@@ -67,6 +67,11 @@ pub struct ProducerFacts {
 }
 
 impl DishFacts {
+    /// Whether so many of it are left.
+    pub fn has(&self, quantity: u32) -> bool {
+        self.portions_left.is_none_or(|left| left >= i64::from(quantity))
+    }
+
     /// A line of an order for `quantity` of it.
     pub fn line(&self, quantity: u32) -> RequestedLine {
         RequestedLine {
@@ -110,8 +115,16 @@ impl Catalogue {
     pub fn new(db: PgPool) -> Self {
         Self {
             db,
-            dishes: Cache::builder().max_capacity(FACTS_MAX).time_to_live(FACTS_TTL).build(),
-            producers: Cache::builder().max_capacity(FACTS_MAX).time_to_live(FACTS_TTL).build(),
+            dishes: Cache::builder()
+                .max_capacity(FACTS_MAX)
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_live(FACTS_TTL)
+                .build(),
+            producers: Cache::builder()
+                .max_capacity(FACTS_MAX)
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_live(FACTS_TTL)
+                .build(),
         }
     }
 
@@ -137,6 +150,32 @@ impl Catalogue {
             Ok::<_, sqlx::Error>(row.as_ref().map(read_dish).transpose()?.map(Arc::new))
         };
         self.dishes.try_get_with(id, read).await.map_err(CatalogueError::Database)
+    }
+
+    /// A dish of which `quantity` is wanted. What is in memory may lag behind what was given back, so it is read anew
+    /// before anybody is told that there is too little.
+    pub async fn dish_to_take(&self, id: DishId, quantity: u32) -> Result<Option<Arc<DishFacts>>, CatalogueError> {
+        self.dish_unless(id, |facts| !facts.has(quantity)).await
+    }
+
+    /// A dish that nobody takes now: nothing will say later that too little was left.
+    pub async fn dish_to_give(&self, id: DishId) -> Result<Option<Arc<DishFacts>>, CatalogueError> {
+        self.dish_unless(id, |facts| facts.portions_left.is_some()).await
+    }
+
+    /// What is in memory, or read anew if that is in doubt.
+    async fn dish_unless(
+        &self,
+        id: DishId,
+        in_doubt: impl Fn(&DishFacts) -> bool,
+    ) -> Result<Option<Arc<DishFacts>>, CatalogueError> {
+        match self.dish(id).await? {
+            Some(facts) if in_doubt(&facts) => {
+                self.dishes.invalidate(&id).await;
+                self.dish(id).await
+            }
+            known => Ok(known),
+        }
     }
 
     /// A kitchen; `None` if there is none with that id.

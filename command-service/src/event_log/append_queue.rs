@@ -102,7 +102,7 @@ impl AppendQueue {
         let pending = self.send(|reply| Job::Answer(LateAnswer { command_id, status, data }, reply))?;
         match outcome(pending).await? {
             AppendOutcome::ReceiptFound(receipt) => Ok(Some(receipt)),
-            AppendOutcome::Appended(_) | AppendOutcome::Conflict => Ok(None),
+            AppendOutcome::Appended(_) | AppendOutcome::Conflict | AppendOutcome::ShortOfPortions => Ok(None),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
-use shared::log::slice_of;
+use shared::{domain::PortionMove, log::slice_of};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -55,6 +55,10 @@ pub(super) struct Batch {
     u_command: Vec<Uuid>,
     u_status: Vec<i16>,
     u_data: Vec<Arc<str>>,
+    p_request: Vec<i32>,
+    p_order: Vec<Uuid>,
+    p_dish: Vec<Option<Uuid>>,
+    p_quantity: Vec<Option<i32>>,
 }
 
 impl Batch {
@@ -106,6 +110,22 @@ impl Batch {
             self.t_causation.push(timer.causation_id);
             self.t_due.push(timer.due_at);
         }
+        if let (Some(stream), Some(portions)) = (&request.stream, &request.portions) {
+            self.push_portions(n, stream.aggregate_id, portions);
+        }
+    }
+
+    fn push_portions(&mut self, request: i32, order: Uuid, portions: &PortionMove) {
+        let taken = match portions {
+            PortionMove::Take(taken) => taken.iter().map(|it| Some((it.dish_id.0, it.quantity as i32))).collect(),
+            PortionMove::GiveBack => vec![None],
+        };
+        for of_dish in taken {
+            self.p_request.push(request);
+            self.p_order.push(order);
+            self.p_dish.push(of_dish.map(|(dish, _)| dish));
+            self.p_quantity.push(of_dish.map(|(_, quantity)| quantity));
+        }
     }
 
     fn push_receipt(&mut self, receipt: Option<&ReceiptDraft>) {
@@ -128,7 +148,8 @@ impl Batch {
             "
             SELECT out_outcome, out_position, out_recorded, out_fingerprint, out_status, out_data, out_sequence
             FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                               $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)
+                               $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36,
+                               $37, $38, $39)
             ",
         )
         .bind(self.r_command)
@@ -165,7 +186,11 @@ impl Batch {
         .bind(self.t_due)
         .bind(self.u_command)
         .bind(self.u_status)
-        .bind(texts(self.u_data));
+        .bind(texts(self.u_data))
+        .bind(self.p_request)
+        .bind(self.p_order)
+        .bind(self.p_dish)
+        .bind(self.p_quantity);
         Box::pin(async move { query.fetch_all(connection).await?.iter().map(read_outcome).collect() })
     }
 }
@@ -175,6 +200,7 @@ fn read_outcome(row: &sqlx::postgres::PgRow) -> Result<AppendOutcome, sqlx::Erro
     match row.try_get::<&str, _>("out_outcome")? {
         "A" => Ok(AppendOutcome::Appended(Appended { position, recorded_at: row.try_get("out_recorded")? })),
         "C" => Ok(AppendOutcome::Conflict),
+        "S" => Ok(AppendOutcome::ShortOfPortions),
         // A late answer to a receipt that is gone has nobody to go to.
         _ => match row.try_get::<Option<Vec<u8>>, _>("out_fingerprint")? {
             None => Ok(AppendOutcome::Conflict),

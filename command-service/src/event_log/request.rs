@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use shared::{
-    domain::{Actor, AggregateType, DomainEvent},
+    domain::{Actor, AggregateType, DomainEvent, PortionMove},
     log::{Metadata, Position, RecordedEvent},
 };
 use uuid::Uuid;
@@ -22,6 +22,8 @@ pub struct AppendRequest {
     pub stream: Option<StreamAppend>,
     /// Deadlines that start with the events.
     pub timers: Vec<NewTimer>,
+    /// What the stream takes of the kitchens' pots with its events, or gives back.
+    pub portions: Option<PortionMove>,
     /// Tells the aggregate in memory how it went.
     pub ticket: Option<Ticket>,
 }
@@ -165,6 +167,8 @@ pub enum AppendOutcome {
     Appended(Appended),
     /// Somebody was faster; decide again.
     Conflict,
+    /// Too few portions are left of a dish: nothing was appended or taken.
+    ShortOfPortions,
     /// It was done before, and this is what was answered.
     ReceiptFound(Receipt),
 }

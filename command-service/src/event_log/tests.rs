@@ -1,5 +1,7 @@
 //! The log under races, repetitions and faults, on a real Postgres.
 
+mod portions;
+
 use std::{panic::AssertUnwindSafe, str::FromStr, sync::Arc};
 
 use chrono::{DateTime, Utc};
@@ -78,6 +80,7 @@ pub(super) fn append(id: Uuid, sequence: u64, after: Option<Uuid>, events: Vec<N
             events,
         }),
         timers: Vec::new(),
+        portions: None,
         ticket: None,
     }
 }
@@ -162,7 +165,7 @@ async fn a_thousand_twins_leave_one_event_and_get_one_answer() {
         match outcome {
             AppendOutcome::Appended(_) => done.push(data),
             AppendOutcome::ReceiptFound(receipt) => replayed.push(receipt),
-            AppendOutcome::Conflict => panic!("a twin lost a race"),
+            AppendOutcome::Conflict | AppendOutcome::ShortOfPortions => panic!("a twin lost a race"),
         }
     }
     assert_eq!(done.len(), 1);

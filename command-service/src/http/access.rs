@@ -1,11 +1,8 @@
 //! In which role a caller acts. The order itself decides whether that role may.
 
-use std::{
-    convert::Infallible,
-    net::{IpAddr, SocketAddr},
-};
+use std::{convert::Infallible, net::IpAddr};
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use http::request::Parts;
 use shared::{
     domain::{Actor, DisputeId, OrderId, ProducerId, UserId},
@@ -77,14 +74,6 @@ impl FromRequestParts<AppState> for ClientAddress {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let peer = || parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        Ok(Self(match &state.client_ip_header {
-            // What the caller wrote stands before what the proxy added.
-            Some(name) => {
-                let told = parts.headers.get_all(name).iter().next_back().and_then(|value| value.to_str().ok());
-                told.and_then(|told| told.rsplit(',').next()?.trim().parse().ok())
-            }
-            None => peer(),
-        }))
+        Ok(Self(state.proxies.client_of(&parts.extensions, &parts.headers)))
     }
 }

@@ -5,10 +5,12 @@ use http::StatusCode;
 use serde::Deserialize;
 use shared::{
     domain::{
-        Money, PaymentId,
-        payment::{BankAct, IntegrityDecision, Payment, PaymentCommand, PaymentError},
+        Money, PaymentId, RefundId,
+        payment::{
+            BankAct, IntegrityDecision, Payment, PaymentCommand, PaymentError, Refund, RefundFinding, RefundState,
+        },
     },
-    web::{PathId, Problem, Role},
+    web::{PathId, PathIds, Problem, Role},
 };
 use utoipa::ToSchema;
 
@@ -18,6 +20,7 @@ use super::{
     state::AppState,
     views::payment_data,
 };
+use crate::cases::CaseKind;
 
 /// What the bank's registry says.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -33,6 +36,63 @@ pub(super) struct RegistryEntry {
 impl RegistryEntry {
     fn act(&self) -> BankAct {
         BankAct { amount: self.amount, registry_ref: self.registry_ref.clone() }
+    }
+}
+
+/// What an administrator found in the bank's own books.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "finding": "NOT_DONE", "reason": "not in the cabinet, not in two days' registries" }))]
+pub(super) struct RefundResolution {
+    /// What.
+    finding: RefundFinding,
+    /// How the administrator knows, 1 to 500 characters; kept with the decision.
+    #[schema(min_length = 1, max_length = 500)]
+    reason: String,
+}
+
+/// Say what became of a refund in doubt
+///
+/// Of a refund that nobody knows the outcome of, or that the provider leaves to people. It takes effect when another
+/// administrator says the same: what was done is settled, what was not done is sent again under the next epoch.
+#[utoipa::path(
+    post, path = "/api/v1/payments/{id}/refunds/{refund_id}/resolution", operation_id = "resolve_refund",
+    tag = "payments", security(("bearer" = [])),
+    params(
+        ("id" = PaymentId, Path, description = "The payment"),
+        ("refund_id" = RefundId, Path, description = "The refund"),
+        ("Idempotency-Key" = String, Header, description = "Done once under this key"),
+        ("If-Match" = Option<String>, Header, description = "The payment's version that was looked at"),
+    ),
+    request_body = RefundResolution,
+    responses((status = 202, description = "Proposed, or done if two agree", body = PaymentAnswer), CommandProblems)
+)]
+pub(super) async fn resolve_refund(
+    State(state): State<AppState>,
+    PathIds(payment_id, refund_id): PathIds<PaymentId, RefundId>,
+    command: Command<RefundResolution>,
+) -> Result<Response, Problem> {
+    let RefundResolution { finding, reason } = &command.body;
+    let action = PaymentCommand::ResolveRefund { refund_id, finding: *finding, reason: reason.clone() };
+    let answer = write_down(&state, payment_id, &command, action).await?;
+    clear_up_cases(&state, payment_id).await;
+    Ok(answer)
+}
+
+/// Closes the cases about refunds once no refund of the payment waits for a person. Whoever is killed before leaves them
+/// open, for an administrator to close.
+async fn clear_up_cases(state: &AppState, payment_id: PaymentId) {
+    let Ok(Some(loaded)) = state.payments.load(payment_id.0).await else { return };
+    let waits = |refund: &Refund| match refund.state {
+        RefundState::Unknown { .. } | RefundState::Submitted { .. } | RefundState::Failed { retry_at: None, .. } => {
+            true
+        }
+        RefundState::Requested | RefundState::Succeeded | RefundState::Failed { retry_at: Some(_), .. } => false,
+    };
+    if !loaded.aggregate.refunds().iter().any(waits) {
+        for kind in [CaseKind::RefundAmbiguous, CaseKind::RefundRefused] {
+            state.cases.clear_up(payment_id, kind).await;
+        }
     }
 }
 

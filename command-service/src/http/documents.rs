@@ -125,6 +125,9 @@ pub(super) enum CommandProblems {
     /// A rule of the business forbids it, or the idempotency key was used for something else.
     #[response(status = 422, content_type = "application/problem+json")]
     Rule(ProblemDetails),
+    /// The caller asks too much; `Retry-After` says when there is room again.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(ProblemDetails),
     /// The log does not take more now; `Retry-After` says when.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemDetails),

@@ -189,11 +189,9 @@ async fn turn(
 
 /// Whether the dish can be had now.
 async fn dish_state(state: &AppState, dish: &GiftDish) -> Result<DishState, Problem> {
-    let facts = state.catalogue.dish(dish.dish_id).await.map_err(catalogue_problem)?;
+    let facts = state.catalogue.dish_to_give(dish.dish_id).await.map_err(catalogue_problem)?;
     let kitchen = state.catalogue.producer(dish.producer_id).await.map_err(catalogue_problem)?;
-    let enough = facts.as_ref().is_some_and(|facts| {
-        facts.is_available && facts.portions_left.is_none_or(|left| left >= i64::from(dish.quantity))
-    });
+    let enough = facts.as_ref().is_some_and(|facts| facts.is_available && facts.has(dish.quantity));
     let kitchen = kitchen.map(|kitchen| kitchen.snapshot(state.clock.now()));
     Ok(DishState {
         available: enough && kitchen.as_ref().is_some_and(|kitchen| kitchen.active),

@@ -193,13 +193,12 @@ async fn what(state: &AppState, wish: &NewGift) -> Result<GiftWish, Problem> {
 }
 
 async fn dish(state: &AppState, dish_id: DishId, quantity: u32) -> Result<GiftWish, Problem> {
-    let facts = state.catalogue.dish(dish_id).await.map_err(catalogue_problem)?;
+    let facts = state.catalogue.dish_to_give(dish_id).await.map_err(catalogue_problem)?;
     let facts = facts.ok_or_else(|| Problem::not_found("there is no such dish"))?;
     let kitchen = state.catalogue.producer(facts.producer_id).await.map_err(catalogue_problem)?;
     let kitchen = kitchen.ok_or_else(|| Problem::not_found("there is no such kitchen"))?;
-    let enough = facts.portions_left.is_none_or(|left| left >= i64::from(quantity));
     Ok(GiftWish::Dish {
-        available: facts.is_available && kitchen.active && enough,
+        available: facts.is_available && kitchen.active && facts.has(quantity),
         dish: GiftDish {
             dish_id,
             dish_name: facts.name.clone(),

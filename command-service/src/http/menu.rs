@@ -175,7 +175,8 @@ pub(super) struct DishBody {
     price: Money,
     /// Whether it is on the menu.
     is_available: bool,
-    /// How many are left; as many as you like if left out.
+    /// How many can be sold from now on, besides those that are ordered already; as many as you like if left out. Selling
+    /// one is a new version of the dish: with `If-Match` no number is overwritten that was not seen.
     #[serde(default)]
     #[schema(nullable = false, maximum = 100000)]
     portions_left: Option<u32>,

@@ -2,12 +2,14 @@
 
 mod access;
 mod bank_acts;
+mod cases;
 mod command;
 mod dev;
 mod dispute_decisions;
 mod dispute_talk;
 mod disputes;
 mod documents;
+mod erasure;
 mod gift_blocks;
 mod gift_codes;
 mod gift_orders;
@@ -25,6 +27,8 @@ mod state;
 mod views;
 mod webhooks;
 
+use axum::middleware::from_fn_with_state;
+use shared::web::limits::{RateLimits, enforce};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -32,9 +36,13 @@ pub use sessions::SessionWatch;
 pub use state::{AppParts, AppState};
 
 /// Every route, ready to be joined with others.
-pub fn router(state: AppState) -> OpenApiRouter {
+pub fn router(state: AppState, limits: Option<RateLimits>) -> OpenApiRouter {
     let routes = if state.is_development() { routes().merge(dev::router()) } else { routes() };
-    routes.with_state(state)
+    let routes = routes.with_state(state);
+    match limits {
+        Some(limits) => routes.layer(from_fn_with_state(limits, enforce)),
+        None => routes,
+    }
 }
 
 /// What the routes say of themselves, those of development included.
@@ -71,6 +79,10 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(bank_acts::record_chargeback))
         .routes(routes!(bank_acts::record_external_refund))
         .routes(routes!(bank_acts::resolve_integrity))
+        .routes(routes!(bank_acts::resolve_refund))
+        .routes(routes!(cases::list_payment_cases))
+        .routes(routes!(cases::get_payment_case))
+        .routes(routes!(cases::close_payment_case))
         .routes(routes!(menu::put_category))
         .routes(routes!(menu::put_producer))
         .routes(routes!(menu::put_dish))
@@ -87,4 +99,5 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(dispute_decisions::approve_resolution))
         .routes(routes!(webhooks::take_tbank_notification))
         .routes(routes!(registry::import_bank_registry))
+        .routes(routes!(erasure::erase_user))
 }

@@ -187,7 +187,7 @@ fn items(wish: &NewOrder) -> Result<Vec<NewItem>, Problem> {
 async fn lines(state: &AppState, items: &[NewItem]) -> Result<Vec<RequestedLine>, Problem> {
     let mut lines = Vec::with_capacity(items.len());
     for item in items {
-        let dish = state.catalogue.dish(item.dish_id).await.map_err(catalogue_problem)?;
+        let dish = state.catalogue.dish_to_take(item.dish_id, item.quantity).await.map_err(catalogue_problem)?;
         let dish = dish.ok_or_else(|| Problem::not_found("there is no such dish"))?;
         lines.push(dish.line(item.quantity));
     }

@@ -60,6 +60,8 @@ pub(super) struct RegistryFinding {
             content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 1 MiB", body = ProblemDetails,
             content_type = "application/problem+json"),
+        (status = 429, description = "The caller asks too much", body = ProblemDetails,
+            content_type = "application/problem+json"),
         (status = 503, description = "Imported in part; send it again", body = ProblemDetails,
             content_type = "application/problem+json"),
     )

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use parking_lot::Mutex;
 use shared::{
     domain::{DomainEvent, PaymentId, payment::PaymentEvent},
@@ -31,7 +31,9 @@ pub struct SessionWatch {
 
 impl Default for SessionWatch {
     fn default() -> Self {
-        Self { waiters: Waiters::default(), recent: Cache::new(RECENT_MAX) }
+        // Its own policy would turn the newest away while it is full.
+        let recent = Cache::builder().max_capacity(RECENT_MAX).eviction_policy(EvictionPolicy::lru()).build();
+        Self { waiters: Waiters::default(), recent }
     }
 }
 

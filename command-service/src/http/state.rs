@@ -3,18 +3,17 @@
 use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
-use http::HeaderName;
 use shared::{
     domain::{dispute::Dispute, gift::Gift, order::Order, payment::Payment},
     runtime::{Clock, Metrics},
     sealing::Sealer,
-    web::{Authenticator, OpaqueKey},
+    web::{Authenticator, OpaqueKey, TrustedProxies},
 };
 use sqlx::PgPool;
 
 use super::sessions::SessionWatch;
 use crate::{
-    catalogue::Catalogue, command_handler::CommandHandler, event_log::AppendQueue, gift_vault::GiftVault,
+    cases::Cases, catalogue::Catalogue, command_handler::CommandHandler, event_log::AppendQueue, gift_vault::GiftVault,
     guesses::Guesses, payment_desk::PaymentDesk, payment_providers::TbankDoor, process_managers::Policies,
     providers::dev_fake::DevFake, registry::Registry,
 };
@@ -33,8 +32,8 @@ pub struct AppParts {
     pub vault: GiftVault,
     /// Who gives wrong ones.
     pub guesses: Guesses,
-    /// The header in which a trusted proxy says who calls.
-    pub client_ip_header: Option<HeaderName>,
+    /// Whose word is taken for where a request comes from.
+    pub proxies: TrustedProxies,
     /// Disputes.
     pub disputes: CommandHandler<Dispute>,
     /// The log.
@@ -57,6 +56,8 @@ pub struct AppParts {
     pub tbank: Option<TbankDoor>,
     /// The bank's registries beside our books.
     pub registry: Registry,
+    /// Payments that wait for a person.
+    pub cases: Cases,
     /// The settings of the business.
     pub policies: Arc<Policies>,
     /// Where a customer's browser may be sent after paying: prefixes.

@@ -1,11 +1,10 @@
 //! What payment providers tell without being asked. Answered as soon as it is written down; worked on afterwards.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use axum::{
-    Extension,
     body::{Body, to_bytes},
-    extract::{ConnectInfo, State},
+    extract::State,
 };
 use shared::{
     domain::payment::Provider,
@@ -13,7 +12,7 @@ use shared::{
     web::{ErrorCode, Problem, problem::ProblemDetails},
 };
 
-use super::state::AppState;
+use super::{access::ClientAddress, state::AppState};
 
 /// Bytes of a notification.
 const BYTES_MAX: usize = 64 * 1024;
@@ -44,7 +43,7 @@ const PROVIDER: Provider = Provider::Tbank;
 )]
 pub(super) async fn take_tbank_notification(
     State(state): State<AppState>,
-    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    ClientAddress(address): ClientAddress,
     body: Body,
 ) -> Result<&'static str, Problem> {
     let Some(door) = &state.tbank else { return Err(Problem::not_found("T-Bank is switched off")) };
@@ -55,8 +54,7 @@ pub(super) async fn take_tbank_notification(
         count(result);
         Problem::new(ErrorCode::PermissionDenied)
     };
-    let is_from_the_bank = peer.is_some_and(|Extension(ConnectInfo(peer))| door.bank.is_from_its_networks(peer.ip()));
-    if !is_from_the_bank {
+    if !address.is_some_and(|address| door.bank.is_from_its_networks(address)) {
         return Err(forbidden("foreign_network"));
     }
     let body = to_bytes(body, BYTES_MAX).await.map_err(|_| Problem::new(ErrorCode::PayloadTooLarge))?;

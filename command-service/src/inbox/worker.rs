@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Inbox, InboxTable, News, Taken, Waiting};
-use crate::{cases::Cases, providers::tbank::status_of};
+use crate::providers::tbank::status_of;
 
 /// Notifications taken in one go, and worked on side by side.
 const BATCH: i64 = 64;
@@ -27,9 +27,8 @@ const REST_MAX: TimeDelta = TimeDelta::minutes(15);
 const PATIENCE: TimeDelta = TimeDelta::hours(24);
 /// How long what is done with is remembered: longer than the bank repeats itself.
 const REMEMBERED: TimeDelta = TimeDelta::days(45);
-/// The queues of these letters.
+/// The queue of these letters.
 const INBOX_QUEUE: &str = "provider_inbox";
-const CASES_QUEUE: &str = "payment_cases";
 
 /// Works on the table of notifications.
 #[derive(Clone)]
@@ -38,8 +37,6 @@ pub struct InboxWorker {
     pub inbox: Inbox,
     /// The table.
     pub table: InboxTable,
-    /// What a person has to look at, for the metric.
-    pub cases: Cases,
     /// Told when a notification came.
     pub arrived: Arc<Notify>,
 }
@@ -94,12 +91,9 @@ impl InboxWorker {
 
     async fn do_chores(&self) -> Result<(), sqlx::Error> {
         self.table.forget(self.inbox.clock.now() - REMEMBERED).await?;
-        let entries = &self.inbox.metrics.dlq_entries;
-        for (queue, letters) in
-            [(INBOX_QUEUE, self.table.parked().await?), (CASES_QUEUE, self.cases.open_count().await?)]
-        {
-            entries.get_or_create(&QueueEntry { queue, status: "PARKED" }).set(letters);
-        }
+        let parked = self.table.parked().await?;
+        let entry = QueueEntry { queue: INBOX_QUEUE, status: "PARKED" };
+        self.inbox.metrics.dlq_entries.get_or_create(&entry).set(parked);
         Ok(())
     }
 }

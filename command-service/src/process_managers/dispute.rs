@@ -2,7 +2,7 @@
 
 use shared::{
     domain::{
-        DisputeId, DomainEvent, Money, OrderId, PaymentId,
+        DisputeId, DomainEvent, Money, OrderId, PaymentId, RefundId,
         dispute::{
             DecidedBy, DisputeClaim, DisputeCommand, DisputeEvent, DisputeOutcome, DisputeReason, DisputeResolved,
             OpenDispute,
@@ -77,7 +77,11 @@ fn given_back_by_cancellation(situation: &Situation) -> Option<Money> {
     let is_held = order.receipt().is_some_and(|receipt| receipt.funds == Funds::Authorized);
     let was_taken = is_held && situation.payment.as_ref().and_then(Payment::captured).is_some();
     let left = order.left_to_refund(was_taken)?;
-    let authorised = order.refunds().iter().filter(|refund| refund.source == RefundSource::Cancellation);
+    let taken_back = order.open_dispute().map(RefundId::of_chargeback);
+    let authorised = order
+        .refunds()
+        .iter()
+        .filter(|refund| refund.source == RefundSource::Cancellation || taken_back == Some(refund.refund_id));
     authorised.map(|refund| refund.card.amount.add(refund.gift.amount)).try_fold(left, |sum, amount| {
         let amount = amount.ok()?;
         sum.add(amount).ok()

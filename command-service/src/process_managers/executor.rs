@@ -288,6 +288,7 @@ impl Executor {
                 }),
                 stream: None,
                 timers: vec![timer.clone()],
+                portions: None,
                 ticket: None,
             };
             match self.queue.append(request).await {

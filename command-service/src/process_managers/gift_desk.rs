@@ -106,7 +106,7 @@ impl Executor {
         let catalogue = &self.gifts.catalogue;
         let unreachable =
             |error: crate::catalogue::CatalogueError| Poison { manager: "gift_use", reason: error.to_string() };
-        let facts = catalogue.dish(dish.dish_id).await.map_err(unreachable)?;
+        let facts = catalogue.dish_to_take(dish.dish_id, dish.quantity).await.map_err(unreachable)?;
         let kitchen = catalogue.producer(dish.producer_id).await.map_err(unreachable)?;
         Ok(facts.zip(kitchen).map(|(facts, kitchen)| DishNow {
             producer: kitchen.snapshot(self.clock.now()),

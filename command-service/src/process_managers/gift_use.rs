@@ -3,7 +3,10 @@
 use shared::{
     domain::{
         DomainEvent, GiftId, OrderId,
-        gift::{Gift, GiftActivated, GiftCommand, GiftEvent, GiftReserved, ReleaseCause, ReserveGift, ReservePurpose},
+        gift::{
+            Gift, GiftActivated, GiftCommand, GiftEvent, GiftReserved, ReleaseCause, ReserveGift, ReservePurpose,
+            UsageState,
+        },
         order::{CreateOrder, GiftUse, OrderCommand, OrderEvent, OrderGift, RequestedLine},
     },
     log::RecordedEvent,
@@ -77,6 +80,11 @@ fn order_dish(gift_id: GiftId, reserved: &GiftReserved, gift: &Gift, situation: 
         let (reservation_id, cause) = (reserved.reservation_id, ReleaseCause::OrderRefused);
         vec![Step::gift(gift_id, GiftCommand::Release { reservation_id, cause }), revert(gift_id, order_id, why)]
     };
+    // Refused before this process began, and half given back: what was refused then might be taken on now, unpaid.
+    let is_given_up = gift.usage(reserved.reservation_id).is_some_and(|usage| usage.state == UsageState::Released);
+    if is_given_up {
+        return vec![revert(gift_id, order_id, ORDER_REFUSED)];
+    }
     let given = gift.terms().and_then(|terms| terms.dish.as_ref());
     let (Some(given), Some(now)) = (given, &situation.dish) else { return give_back(DISH_GONE) };
     let locked = RequestedLine {
@@ -101,7 +109,8 @@ fn order_dish(gift_id: GiftId, reserved: &GiftReserved, gift: &Gift, situation: 
         }),
         policy: situation.policies.order,
     };
-    let why = if now.line.available && now.producer.active { ORDER_REFUSED } else { DISH_GONE };
+    let enough = now.line.portions_left.is_none_or(|left| left >= i64::from(now.line.quantity));
+    let why = if now.line.available && now.producer.active && enough { ORDER_REFUSED } else { DISH_GONE };
     vec![Step::Order { order_id, command: OrderCommand::Create(Box::new(create)), otherwise: give_back(why) }]
 }
 

@@ -99,6 +99,8 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | PaymentEvent::PaymentRefundSubmitted(_)
             | PaymentEvent::PaymentRefundUnknown(_)
             | PaymentEvent::PaymentAbortPostponed(_)
+            | PaymentEvent::PaymentRefundResolutionProposed(_)
+            | PaymentEvent::PaymentRefundResolved(_)
             | PaymentEvent::PaymentIntegrityResolutionProposed(_)
             | PaymentEvent::PaymentIntegrityViolated(_) => false,
         },

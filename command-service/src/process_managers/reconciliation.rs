@@ -47,6 +47,9 @@ pub(super) fn reconcile(payment_id: PaymentId, round: u32, situation: &Situation
     let mut steps = vec![again];
     if payment.in_flight_refund().is_some() || payment.next_refund(situation.now).is_some() {
         steps.push(Step::Effect(Effect::Refund(payment_id)));
+    } else if payment.status() == Some(PaymentStatus::Initiated) && !payment.is_aborting() {
+        // Its customer still waits for a page.
+        steps.push(Step::Effect(Effect::ResumeSession(payment_id)));
     } else if !is_over(payment) || round >= LATE_MONEY_FROM {
         steps.push(Step::Effect(Effect::Look(payment_id)));
     }

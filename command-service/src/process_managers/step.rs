@@ -87,6 +87,8 @@ pub enum GiftAct {
 pub enum Effect {
     /// Open a page to pay on.
     OpenSession(PaymentId),
+    /// Go on with opening a page of which it is not known whether it was opened.
+    ResumeSession(PaymentId),
     /// Call the attempt off.
     Abort(PaymentId),
     /// Take the held money.
@@ -106,6 +108,7 @@ impl Effect {
     pub fn payment_id(self) -> PaymentId {
         match self {
             Self::OpenSession(id)
+            | Self::ResumeSession(id)
             | Self::Abort(id)
             | Self::Capture(id)
             | Self::Refund(id)

@@ -81,12 +81,15 @@ pub async fn open_session(provider: &GuardedProvider, ctx: &CallCtx, request: Op
     let mut in_doubt = request.sent_before;
     let mut sent = 0;
     loop {
-        if in_doubt {
+        while in_doubt {
             match withdraw_orphans(provider, ctx, &request, init_try).await {
-                Orphans::None => init_try += 1,
+                // An earlier run may have gone on from there.
+                Orphans::Withdrawn => in_doubt = request.sent_before,
+                Orphans::None => in_doubt = false,
                 Orphans::Found(state) => return Opened::Found { state, init_try },
                 Orphans::Unclear => return Opened::Unknown { init_try },
             }
+            init_try += 1;
         }
         let error = match provider.init(ctx, &request.attempt(init_try)).await {
             Ok(session) => return Opened::Opened { session, init_try },
@@ -143,6 +146,8 @@ fn failed_for_sure(error: &CallError) -> Option<Opened> {
 
 enum Orphans {
     None,
+    /// There was one, and nobody can pay there.
+    Withdrawn,
     Found(PaymentState),
     Unclear,
 }
@@ -150,6 +155,7 @@ enum Orphans {
 async fn withdraw_orphans(provider: &GuardedProvider, ctx: &CallCtx, request: &OpenSession, init_try: u32) -> Orphans {
     let order_ref = request.payment_id.provider_order_ref(init_try);
     let Ok(states) = provider.check_order(ctx, &order_ref).await else { return Orphans::Unclear };
+    let found = if states.is_empty() { Orphans::None } else { Orphans::Withdrawn };
     for state in states {
         match state.status {
             Some(ProviderStatus::New | ProviderStatus::FormShown) => {}
@@ -179,5 +185,5 @@ async fn withdraw_orphans(provider: &GuardedProvider, ctx: &CallCtx, request: &O
             Ok(_) | Err(_) => return Orphans::Unclear,
         }
     }
-    Orphans::None
+    found
 }

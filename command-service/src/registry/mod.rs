@@ -180,8 +180,8 @@ impl Registry {
         let command = PaymentCommand::RecordRefundResult { refund_id, epoch, outcome: RefundOutcome::Succeeded };
         let booked = self.tell(line, command, names, "OUR_REFUND").await?;
         if let Booked::News(_) = booked {
-            self.cases.close(line.payment_id, CaseKind::RefundAmbiguous).await;
-            self.cases.close(line.payment_id, CaseKind::NeverEnded).await;
+            self.cases.clear_up(line.payment_id, CaseKind::RefundAmbiguous).await;
+            self.cases.clear_up(line.payment_id, CaseKind::NeverEnded).await;
         }
         Ok(booked)
     }

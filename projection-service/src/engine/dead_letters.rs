@@ -96,6 +96,30 @@ pub async fn blocked(db: &PgPool, queue: &str) -> Result<HashSet<Uuid>, sqlx::Er
     Ok(ids.bind(queue).fetch_all(db).await?.into_iter().collect())
 }
 
+/// Whether something up to `position` is set aside in `queue`: of the aggregate `about`, or of the one whose event has
+/// that very position.
+pub async fn is_set_aside(
+    db: &PgPool,
+    queue: &str,
+    position: Position,
+    about: Option<Uuid>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "
+        SELECT EXISTS (
+            SELECT FROM dead_letters
+            WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED') AND position <= $2
+              AND aggregate_id IN ($3, (SELECT e.aggregate_id::uuid FROM events e WHERE e.position = $2))
+        )
+        ",
+    )
+    .bind(queue)
+    .bind(position as i64)
+    .bind(about)
+    .fetch_one(db)
+    .await
+}
+
 /// An open letter of an aggregate's queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenLetter {
@@ -310,6 +334,14 @@ pub async fn count_letters(db: &PgPool, queue: &str) -> Result<Vec<LetterCount>,
         Ok(LetterCount { status: status.as_str(), letters, oldest_secs })
     };
     [LetterStatus::Pending, LetterStatus::Parked, LetterStatus::Blocked].into_iter().map(of).collect()
+}
+
+/// How many letters wait for a person, by queue; also those of other services.
+pub async fn parked(db: &PgPool) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    let parked = sqlx::query_as(
+        "SELECT queue_name, count(*) FROM dead_letters WHERE status = 'PARKED' GROUP BY queue_name ORDER BY queue_name",
+    );
+    parked.fetch_all(db).await
 }
 
 /// Deletes a bounded number of letters that were done with before `than`.

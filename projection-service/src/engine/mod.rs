@@ -22,7 +22,7 @@ mod tests;
 
 pub use bulk::{Bulk, BulkFold};
 pub use copy::CopyRows;
-pub use dead_letters::{LetterCount, LetterPolicy, count_letters, sweep_letters};
+pub use dead_letters::{LetterCount, LetterPolicy, count_letters, is_set_aside, parked, sweep_letters};
 pub use failpoints::Failpoints;
 pub use fold::Fold;
 pub use letter_stream::{publish_missing, queues_of_others};

@@ -133,7 +133,7 @@ pub(super) async fn get_dispute(
     headers: HeaderMap,
     ValidQuery(query): ValidQuery<StaleQuery>,
 ) -> Result<Response, Problem> {
-    let seen = state.catch_up(wanted, query.allow_stale, &[DISPUTES]).await?;
+    let seen = state.catch_up(wanted.about(id.0), query.allow_stale, &[DISPUTES]).await?;
     let found = disputes::find(&state.db, id).await.map_err(unavailable)?;
     let known = found.and_then(|row| Some((viewer_of(&caller, row.customer_id, row.producer_id)?, row)));
     let (side, row) = known.ok_or_else(|| Problem::not_found("there is no such dispute"))?;

@@ -132,6 +132,9 @@ pub(super) enum QueryProblems {
     /// There is no such thing, or it is not the caller's to know of.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemDetails),
+    /// The caller asks too much; `Retry-After` says when there is room again.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(ProblemDetails),
     /// The view has not caught up with the Consistency-Token, or the database does not answer.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemDetails),
@@ -162,6 +165,9 @@ pub(super) enum OperatorProblems {
     /// It is forbidden as things stand; `rule_name` says by what.
     #[response(status = 422, content_type = "application/problem+json")]
     Rule(ProblemDetails),
+    /// The caller asks too much; `Retry-After` says when there is room again.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(ProblemDetails),
     /// The database does not answer.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemDetails),
@@ -180,6 +186,9 @@ pub(super) enum ReportProblems {
     /// Reports are for administrators, analysts and cooks.
     #[response(status = 403, content_type = "application/problem+json")]
     PermissionDenied(ProblemDetails),
+    /// The caller asks too much; `Retry-After` says when there is room again.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(ProblemDetails),
     /// The view has not caught up with the Consistency-Token, or the database does not answer.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemDetails),
@@ -195,6 +204,9 @@ pub(super) enum OpenProblems {
     /// There is no such thing.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemDetails),
+    /// The caller asks too much; `Retry-After` says when there is room again.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(ProblemDetails),
     /// The database does not answer.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(ProblemDetails),

@@ -16,8 +16,10 @@ use shared::{
     },
 };
 use utoipa::IntoParams;
+use uuid::Uuid;
 
-use super::ReadState;
+use super::{ReadState, access::unavailable};
+use crate::engine::{Lagging, is_set_aside};
 
 /// How long a query waits that does not say.
 const WAIT_DEFAULT: Duration = Duration::from_secs(2);
@@ -27,6 +29,15 @@ const WAIT_DEFAULT: Duration = Duration::from_secs(2);
 pub(crate) struct Wanted {
     target: Option<Position>,
     wait: Option<PreferWait>,
+    /// The one aggregate that the query is about.
+    about: Option<Uuid>,
+}
+
+impl Wanted {
+    /// Wanted of this aggregate's row.
+    pub(crate) fn about(self, id: Uuid) -> Self {
+        Self { about: Some(id), ..self }
+    }
 }
 
 impl FromRequestParts<ReadState> for Wanted {
@@ -35,7 +46,7 @@ impl FromRequestParts<ReadState> for Wanted {
     async fn from_request_parts(parts: &mut Parts, state: &ReadState) -> Result<Self, Problem> {
         let token = parts.headers.get(CONSISTENCY_TOKEN).map(|token| token.to_str().unwrap_or_default());
         let target = token.map(|token| state.opaque.open_position(token)).transpose()?;
-        Ok(Self { target, wait: PreferWait::from_headers(&parts.headers) })
+        Ok(Self { target, wait: PreferWait::from_headers(&parts.headers), about: None })
     }
 }
 
@@ -56,7 +67,9 @@ pub(crate) struct Seen {
 }
 
 impl ReadState {
-    /// Waits until `views` have seen what is wanted. Late ones are 503, or with `allow_stale` taken as they are.
+    /// Waits until `views` have seen what is wanted. Late ones are 503, or with `allow_stale` taken as they are. A view
+    /// that went on without the caller's own write, or without events of the aggregate in question, since it could not
+    /// fold them, is as late as one that has not come so far.
     pub(crate) async fn catch_up(
         &self,
         wanted: Wanted,
@@ -66,14 +79,20 @@ impl ReadState {
         let patience = wanted.wait.map_or(WAIT_DEFAULT, PreferWait::duration);
         let applied = wanted.target.and(wanted.wait).map(PreferWait::applied);
         let deadline = tokio::time::Instant::now() + patience;
+        let may_be_stale = allow_stale.unwrap_or(false);
         for view in views {
             let Some(target) = wanted.target else { break };
             let left = deadline.saturating_duration_since(tokio::time::Instant::now());
             let reached = self.positions.wait_for(view, target, left).await;
-            if let (Err(lagging), false) = (reached, allow_stale.unwrap_or(false)) {
-                let problem = Problem::new(ErrorCode::ProjectionLag).retry_after(1);
-                return Err(problem.extension("projection_position", lagging.position));
+            if may_be_stale {
+                continue;
             }
+            let position = match reached {
+                Ok(_) if !is_set_aside(&self.db, view, target, wanted.about).await.map_err(unavailable)? => continue,
+                Ok(position) | Err(Lagging { position }) => position,
+            };
+            let problem = Problem::new(ErrorCode::ProjectionLag).retry_after(1);
+            return Err(problem.extension("projection_position", position));
         }
         let position = views.iter().map(|view| self.positions.get(view)).min().unwrap_or(0);
         Ok(Seen { position, applied })

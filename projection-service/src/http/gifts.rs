@@ -237,7 +237,7 @@ pub(super) async fn get_gift(
     headers: HeaderMap,
     ValidQuery(query): ValidQuery<StaleQuery>,
 ) -> Result<Response, Problem> {
-    let seen = state.catch_up(wanted, query.allow_stale, &[GIFTS]).await?;
+    let seen = state.catch_up(wanted.about(id.0), query.allow_stale, &[GIFTS]).await?;
     let found = gifts::find(&state.db, id).await.map_err(unavailable)?;
     let known = found.and_then(|gift| Some((viewer_of(&caller, &gift)?, gift)));
     let Some((viewer, gift)) = known else { return Err(Problem::not_found("there is no such gift")) };

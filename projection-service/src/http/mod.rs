@@ -26,7 +26,11 @@ mod state;
 mod tests;
 mod tickets;
 
-use shared::web::openapi::describe_security;
+use axum::middleware::from_fn_with_state;
+use shared::web::{
+    limits::{RateLimits, enforce},
+    openapi::describe_security,
+};
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -58,8 +62,12 @@ pub use state::{ReadParts, ReadState};
 struct Document;
 
 /// Every route of the read side, ready to be merged with others.
-pub fn router(state: ReadState) -> OpenApiRouter {
-    documented().with_state(state)
+pub fn router(state: ReadState, limits: Option<RateLimits>) -> OpenApiRouter {
+    let routes = documented().with_state(state);
+    match limits {
+        Some(limits) => routes.layer(from_fn_with_state(limits, enforce)),
+        None => routes,
+    }
 }
 
 /// The document of the read side, without a database.

@@ -135,7 +135,7 @@ pub(super) async fn get_order(
     headers: HeaderMap,
     ValidQuery(query): ValidQuery<StaleQuery>,
 ) -> Result<Response, Problem> {
-    let seen = state.catch_up(wanted, query.allow_stale, &[ORDERS]).await?;
+    let seen = state.catch_up(wanted.about(id.0), query.allow_stale, &[ORDERS]).await?;
     let (order, viewer) = find_for(&state, &caller, id).await?;
     let version = order.version;
     let known = has_version(&headers, version);
@@ -162,7 +162,7 @@ pub(super) async fn list_order_refunds(
     wanted: Wanted,
     ValidQuery(query): ValidQuery<StaleQuery>,
 ) -> Result<Response, Problem> {
-    let seen = state.catch_up(wanted, query.allow_stale, &[ORDERS]).await?;
+    let seen = state.catch_up(wanted.about(id.0), query.allow_stale, &[ORDERS]).await?;
     let (order, _) = find_for(&state, &caller, id).await?;
     Ok(seen.answer(Envelope::new(order.refunds).version(order.version)))
 }

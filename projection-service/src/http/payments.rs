@@ -131,7 +131,7 @@ pub(super) async fn get_payment(
     ValidQuery(query): ValidQuery<StaleQuery>,
 ) -> Result<Response, Problem> {
     // Whose it is, its order or gift knows.
-    let seen = state.catch_up(wanted, query.allow_stale, &[ORDERS, GIFTS, PAYMENTS]).await?;
+    let seen = state.catch_up(wanted.about(id.0), query.allow_stale, &[ORDERS, GIFTS, PAYMENTS]).await?;
     let found = payments::find(&state.db, id).await.map_err(unavailable)?;
     let known = found.and_then(|found| Some((side_of(&caller, &found)?, found)));
     let Some((viewer, OwnedPayment { payment, .. })) = known else {

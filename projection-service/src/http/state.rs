@@ -13,7 +13,11 @@ use shared::{
 use sqlx::PgPool;
 
 use crate::{
-    dead_letters::Desk, engine::Positions, live::Live, projections::catalogue::DishViews, rebuild::RebuildParts,
+    dead_letters::Desk,
+    engine::Positions,
+    live::{AllowedOrigins, Live},
+    projections::catalogue::DishViews,
+    rebuild::RebuildParts,
 };
 
 /// What a handler may use. Cheap to clone.
@@ -42,6 +46,8 @@ pub struct ReadParts {
     pub views: DishViews,
     /// The sockets.
     pub live: Live,
+    /// Whose pages may open a socket.
+    pub origins: AllowedOrigins,
     /// The read models by name, and what rebuilds and audits them.
     pub rebuild: RebuildParts,
     /// Single dead letters, for operators.

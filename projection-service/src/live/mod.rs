@@ -8,6 +8,7 @@ mod announce;
 mod channel;
 mod hub;
 mod messages;
+mod origins;
 mod session;
 mod socket;
 mod sse;
@@ -17,5 +18,6 @@ pub mod tickets;
 
 pub use announce::Announcer;
 pub use hub::Live;
+pub use origins::AllowedOrigins;
 pub use socket::{__path_open_socket, open_socket};
 pub use sse::{__path_stream_feed, stream_feed};

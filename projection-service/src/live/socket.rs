@@ -3,7 +3,7 @@
 use axum::{
     extract::{
         State, WebSocketUpgrade,
-        ws::{CloseFrame, Message, WebSocket},
+        ws::{CloseFrame, Message, WebSocket, rejection::WebSocketUpgradeRejection},
     },
     response::{IntoResponse, Response},
 };
@@ -39,6 +39,7 @@ const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 #[into_params(parameter_in = Query)]
 pub struct SocketQuery {
     /// A ticket of `POST /api/v1/ws-tickets`: good once, for 30 seconds.
+    #[param(min_length = 1)]
     ticket: Option<String>,
 }
 
@@ -51,16 +52,32 @@ pub struct SocketQuery {
     params(SocketQuery),
     responses(
         (status = 101, description = "The socket is open"),
-        (status = 400, description = "Not a WebSocket request", body = ProblemDetails),
-        (status = 503, description = "This instance has no room for another socket", body = ProblemDetails),
+        (status = 400, description = "Not a WebSocket request", body = ProblemDetails,
+            content_type = "application/problem+json"),
+        (status = 403, description = "Pages of that origin may not open a socket", body = ProblemDetails,
+            content_type = "application/problem+json"),
+        (status = 429, description = "The caller asks too much", body = ProblemDetails,
+            content_type = "application/problem+json"),
+        (status = 503, description = "This instance has no room for another socket", body = ProblemDetails,
+            content_type = "application/problem+json"),
     )
 )]
 pub async fn open_socket(
     State(state): State<ReadState>,
     headers: HeaderMap,
     ValidQuery(query): ValidQuery<SocketQuery>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => {
+            return Problem::validation("", "no_handshake", rejection.body_text()).into_response();
+        }
+    };
+    if !state.origins.allow(&headers) {
+        let problem = Problem::new(ErrorCode::PermissionDenied);
+        return problem.detail("pages of this origin may not open a socket").into_response();
+    }
     let Ok(room) = state.live.sockets().clone().try_acquire_owned() else {
         let problem = Problem::new(ErrorCode::ServiceUnavailable).retry_after(5);
         return problem.detail("no room for another socket").into_response();
@@ -80,6 +97,10 @@ pub async fn open_socket(
 }
 
 pub(super) async fn sign_in(state: &ReadState, headers: &HeaderMap, ticket: Option<&str>) -> Option<Visitor> {
+    // Whoever sends a ticket that is none thinks to be signed in by it.
+    if ticket.is_some_and(str::is_empty) {
+        return None;
+    }
     let holder = match bearer(headers).ok().flatten().or_else(|| subprotocol_token(headers)) {
         Some(token) => {
             let principal = state.authenticator.authenticate(token).await.ok()?;

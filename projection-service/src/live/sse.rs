@@ -43,6 +43,7 @@ const RESUMABLE: TimeDelta = TimeDelta::days(7);
 #[into_params(parameter_in = Query)]
 pub struct StreamQuery {
     /// A ticket of `POST /api/v1/ws-tickets`: good once, for 30 seconds.
+    #[param(min_length = 1)]
     ticket: Option<String>,
     /// The last id that was seen, for a first connection; `Last-Event-ID` goes before.
     #[param(minimum = 0)]
@@ -61,10 +62,14 @@ pub struct StreamQuery {
     ),
     responses(
         (status = 200, description = "The events", content_type = "text/event-stream", body = String),
-        (status = 400, description = "A parameter is malformed", body = ProblemDetails),
-        (status = 401, description = "Neither a token nor a ticket, or not a good one", body = ProblemDetails),
-        (status = 429, description = "The caller listens too often at once", body = ProblemDetails),
-        (status = 503, description = "This instance has no room for another listener", body = ProblemDetails),
+        (status = 400, description = "A parameter is malformed", body = ProblemDetails,
+            content_type = "application/problem+json"),
+        (status = 401, description = "Neither a token nor a ticket, or not a good one", body = ProblemDetails,
+            content_type = "application/problem+json"),
+        (status = 429, description = "The caller listens too often at once", body = ProblemDetails,
+            content_type = "application/problem+json"),
+        (status = 503, description = "This instance has no room for another listener", body = ProblemDetails,
+            content_type = "application/problem+json"),
     )
 )]
 pub async fn stream_feed(

@@ -191,6 +191,7 @@ pub(crate) fn created(customer_id: UserId, producer_id: ProducerId) -> OrderCrea
         payment_deadline: Utc::now() + Duration::minutes(30),
         requested_for: None,
         pii_sealed: None,
+        portions_taken: Vec::new(),
     }
 }
 

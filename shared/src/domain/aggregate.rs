@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
 use super::{
-    Actor, DecodeError, Rejection, dispute::DisputeEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent,
+    Actor, DecodeError, PortionMove, Rejection, dispute::DisputeEvent, gift::GiftEvent, order::OrderEvent,
+    payment::PaymentEvent,
 };
 
 /// The kinds of streams.
@@ -83,6 +84,16 @@ pub trait EventSourced:
 
     /// What the command makes happen, or why not. An empty list means that the work was done before.
     fn decide(&self, intent: &Intent<Self::Action>) -> Result<Vec<Self::Event>, Self::Error>;
+
+    /// What these events, decided on this state, take of the kitchens' pots or give back.
+    fn portions(&self, _events: &[Self::Event]) -> Option<PortionMove> {
+        None
+    }
+
+    /// The refusal of a decision whose portions are gone; `None` for aggregates that take none.
+    fn short_of_portions() -> Option<Self::Error> {
+        None
+    }
 
     /// Wraps one of its events for the log.
     fn to_domain_event(event: Self::Event) -> DomainEvent;

@@ -108,6 +108,11 @@ impl RefundId {
         Self(Uuid::new_v5(&dispute_id.0, b"refund"))
     }
 
+    /// What a chargeback had taken back when its order was called off.
+    pub fn of_chargeback(dispute_id: DisputeId) -> Self {
+        Self(Uuid::new_v5(&dispute_id.0, b"taken back"))
+    }
+
     /// The refund of a payment that nothing could be bought with.
     pub fn of_unapplied(payment_id: PaymentId) -> Self {
         Self(Uuid::new_v5(&payment_id.0, b"unapplied"))

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod money;
 pub mod order;
 pub mod payment;
+pub mod portions;
 pub mod rejection;
 
 #[cfg(test)]
@@ -22,4 +23,5 @@ pub use events::DecodeError;
 pub use ids::*;
 pub use iso_currency::Currency;
 pub use money::{Money, MoneyError};
+pub use portions::{Portion, PortionMove};
 pub use rejection::{Rejection, RejectionKind};

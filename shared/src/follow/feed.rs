@@ -29,8 +29,15 @@ struct Inner {
     reader: LogReader,
     recent: RwLock<VecDeque<Arc<RecordedEvent>>>,
     head: watch::Sender<Position>,
-    pages: Cache<u64, Arc<[Arc<RecordedEvent>]>>,
+    pages: Cache<u64, Page>,
     companions: Companions,
+}
+
+type Page = Arc<[Arc<RecordedEvent>]>;
+
+/// Every page is read once by each reader; how often others were asked for says nothing about it.
+fn page_cache() -> Cache<u64, Page> {
+    Cache::builder().max_capacity(PAGES_MAX).eviction_policy(EvictionPolicy::lru()).build()
 }
 
 impl LogFeed {
@@ -40,8 +47,7 @@ impl LogFeed {
             reader,
             recent: RwLock::new(VecDeque::with_capacity(RECENT_MAX)),
             head: watch::Sender::new(0),
-            // Every page is read once by each; how often others were asked for says nothing about it.
-            pages: Cache::builder().max_capacity(PAGES_MAX).eviction_policy(EvictionPolicy::lru()).build(),
+            pages: page_cache(),
             companions: Companions::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -165,5 +171,27 @@ impl LogFeed {
             // The load was shared with another reader, and so is its error: this reader asks for itself.
             Err(_) => reader.page(position, limit.try_into().unwrap_or(u32::MAX)).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_that_was_just_read_is_there_for_the_next_reader_however_often_older_ones_were_read() {
+        let pages = page_cache();
+        let page = || Arc::from(Vec::new());
+        for _ in 0..7 {
+            for old in 0..PAGES_MAX {
+                pages.get_with(old, async { page() }).await;
+            }
+        }
+        for new in PAGES_MAX..2 * PAGES_MAX {
+            pages.get_with(new, async { page() }).await;
+            pages.run_pending_tasks().await;
+            assert!(pages.contains_key(&new), "page {new} was turned away");
+        }
+        assert!(pages.entry_count() <= PAGES_MAX);
     }
 }

@@ -25,9 +25,23 @@ impl EventUpcaster for OrderPaidV1 {
     }
 }
 
+/// `order_created` version 1 took no portions; version 2 says which it took, and leaves it out if there are none.
+struct OrderCreatedV1;
+
+impl EventUpcaster for OrderCreatedV1 {
+    fn can_upcast(&self, event_type: &str, event_version: &str) -> bool {
+        event_type == "order_created" && event_version == "1"
+    }
+
+    fn upcast(&self, mut event: SerializedEvent) -> SerializedEvent {
+        event.event_version = "2".to_owned();
+        event
+    }
+}
+
 /// Every upcaster, oldest first; also what a plain postgres-es program hands to its event store.
 pub fn upcasters() -> Vec<Box<dyn EventUpcaster>> {
-    vec![Box::new(OrderPaidV1)]
+    vec![Box::new(OrderPaidV1), Box::new(OrderCreatedV1)]
 }
 
 /// Understands a stored payload. Today's version is read straight into its type; an older one goes through the

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::{Clock, Health, Metrics, SettingsError, SharedSettings, Supervisor};
-use crate::web::{Authenticator, OpaqueKey};
+use crate::web::{Authenticator, OpaqueKey, RateLimits};
 
 /// The parts that every service needs and that two services in one process share.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Platform {
     pub authenticator: Authenticator,
     /// Seals positions and cursors.
     pub opaque: OpaqueKey,
+    /// Counts what callers ask, if anything is limited.
+    pub limits: Option<RateLimits>,
 }
 
 impl Platform {
@@ -32,7 +34,9 @@ impl Platform {
         raise_open_files();
         let health = Health::new();
         let authenticator = Authenticator::from_settings(&settings).await?;
+        let limits = settings.rates().map(|rates| RateLimits::new(rates, authenticator.clone(), settings.proxies()));
         Ok(Self {
+            limits,
             clock: Clock::system(),
             metrics: Metrics::new(name, env!("CARGO_PKG_VERSION")),
             supervisor: Supervisor::new(health.clone()),

@@ -23,14 +23,20 @@ const RIGHTS_ON_THE_LOG: &[(&str, &str, &str)] = &[
     (COMMAND, "log_head", "SELECT UPDATE"),
     (COMMAND, "command_receipts", "SELECT INSERT UPDATE DELETE"),
     (COMMAND, "subject_keys", "SELECT INSERT UPDATE"),
+    (COMMAND, "portion_claims", "SELECT INSERT UPDATE"),
+    (COMMAND, "erasures", "SELECT"),
     (PROJECTION, "events", "SELECT"),
     (PROJECTION, "log_head", "SELECT"),
     (PROJECTION, "command_receipts", ""),
     (PROJECTION, "subject_keys", "SELECT"),
+    (PROJECTION, "portion_claims", ""),
+    (PROJECTION, "erasures", "SELECT"),
     (ANALYST, "events", ""),
     (ANALYST, "log_head", ""),
     (ANALYST, "command_receipts", ""),
     (ANALYST, "subject_keys", ""),
+    (ANALYST, "portion_claims", ""),
+    (ANALYST, "erasures", ""),
 ];
 
 /// A database of one test's own, and its address.
@@ -82,6 +88,9 @@ async fn the_write_side_cannot_change_history() {
         "TRUNCATE events",
         "DELETE FROM log_head",
         "UPDATE subject_keys SET wrapped_key = ''",
+        "UPDATE portion_claims SET quantity = 1",
+        "DELETE FROM subject_keys",
+        "INSERT INTO erasures (subject_id, erased_by, reason) VALUES (gen_random_uuid(), 'x', 'y')",
         "DELETE FROM orders",
     ] {
         check_denied(&db, statement).await;
@@ -112,6 +121,7 @@ async fn the_read_side_cannot_append() {
         let error = sqlx::query(statement).execute(&db).await.expect_err(statement);
         assert!(error.to_string().contains("is not a read model of yours"), "{statement}: {error}");
     }
+    check_denied(&db, "SELECT erase_subject(gen_random_uuid(), 'x', 'y')").await;
     let append = format!("SELECT append_events({})", vec!["NULL"; 35].join(", "));
     check_denied(&db, &append).await;
 }

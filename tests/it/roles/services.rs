@@ -108,12 +108,9 @@ async fn open_kitchen(owner: &PgPool) {
         .execute(owner)
         .await
         .unwrap();
-    sqlx::query("INSERT INTO dishes (id, producer_id, name, price_minor) VALUES ($1, $2, 'Borscht', 35000)")
-        .bind(DISH)
-        .bind(kitchen)
-        .execute(owner)
-        .await
-        .unwrap();
+    let dish =
+        "INSERT INTO dishes (id, producer_id, name, price_minor, portions_left) VALUES ($1, $2, 'Borscht', 35000, 2)";
+    sqlx::query(dish).bind(DISH).bind(kitchen).execute(owner).await.unwrap();
 }
 
 async fn command_service(database_url: Secret, keys: &Path, names: Names) -> Serving {

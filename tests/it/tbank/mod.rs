@@ -1,5 +1,6 @@
 //! The whole system with T-Bank's adapter, over the wire, in front of a bank that misbehaves.
 
+mod cases;
 mod hostile;
 mod outages;
 mod races;

@@ -200,3 +200,72 @@ async fn money_that_comes_a_day_after_its_page_died_is_found_and_goes_back() {
     system.payment_gets(payment, "payment_refund_succeeded").await;
     system.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s09_s10_one_key_pays_once_and_stands_for_one_wish() {
+    let system = with_bank().await;
+    let customer = system.customer();
+    let order = customer.place(scenario_dish(0), 1).await;
+    let path = format!("/api/v1/orders/{order}/payments");
+    let body = json!({ "return_url": "http://localhost:3000/paid" });
+    let asked = (0..20).map(|_| customer.post_once(&path, &body, "one-key"));
+    let answers = futures::future::join_all(asked).await;
+    let paid: Vec<_> = answers.iter().filter(|answer| matches!(answer.status, 201 | 202)).collect();
+    assert!(!paid.is_empty());
+    assert!(paid.iter().all(|answer| answer.data()["payment_id"] == paid[0].data()["payment_id"]));
+    for other in answers.iter().filter(|answer| !matches!(answer.status, 201 | 202)) {
+        other.clone().expect_problem(409, "IDEMPOTENCY_IN_PROGRESS");
+    }
+    assert_eq!(system.bank().calls(Operation::Init), 1);
+    let another = json!({ "return_url": "http://localhost:3000/elsewhere" });
+    customer.post_once(&path, &another, "one-key").await.expect_problem(422, "IDEMPOTENCY_KEY_REUSED");
+    pay(&system, crate::harness::id_of(&paid[0].data()["payment_id"]), Telling::default()).await;
+    system.order_reaches(order, OrderStatus::Paid).await;
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_cannot_be_withdrawn_is_asked_about_on_schedule_and_no_more() {
+    let rests = ["--provider-rest-ms", "10"];
+    let system = crate::harness::TestSystem::builder().fake_tbank().write_side(&rests).start().await;
+    let refusal =
+        Fault::Code { code: "8".to_owned(), message: "Неверный статус транзакции".to_owned() };
+    system.bank().misbehave(FaultRule::next(Operation::Init, Fault::DropAfter).times(1_000));
+    system.bank().misbehave(FaultRule::next(Operation::Cancel, refusal).times(100_000));
+    let customer = system.customer();
+    let order = customer.place(scenario_dish(0), 1).await;
+    customer.ask_to_pay(order).await.expect(202);
+    let asked = || {
+        let calls = |operation| system.bank().calls(operation);
+        calls(Operation::CheckOrder) + calls(Operation::GetState)
+    };
+    let rest = Leftovers::default();
+    system.come_to_rest(&rest).await;
+    // Five tries in one go, at the beginning and at each date; between them nobody is asked.
+    let mut so_far = asked();
+    assert!((1..=5).contains(&so_far), "{so_far}");
+    let mut minutes = 0;
+    for date in [1, 5, 15] {
+        system.advance(TimeDelta::seconds((date - minutes) * 60 - 5));
+        system.come_to_rest(&rest).await;
+        assert_eq!(asked(), so_far, "before minute {date}");
+        system.advance(TimeDelta::seconds(5));
+        minutes = date;
+        crate::harness::eventually(20, || async {
+            if asked() > so_far { Ok(()) } else { Err(format!("nobody asks at minute {date}")) }
+        })
+        .await;
+        system.come_to_rest(&rest).await;
+        assert!(asked() - so_far <= 5, "{} at minute {date}", asked() - so_far);
+        so_far = asked();
+    }
+    // The page dies by itself, and calling it off has a schedule of its own.
+    system.advance(TimeDelta::minutes(16));
+    system.order_reaches(order, OrderStatus::Cancelled).await;
+    for _ in 0..16 {
+        system.advance(TimeDelta::hours(6));
+        system.come_to_rest(&rest).await;
+    }
+    assert!(asked() < 150, "{} questions in four days", asked());
+    system.finish().await;
+}

@@ -132,3 +132,23 @@ async fn held_money_is_taken_when_the_cook_accepts_and_let_go_when_not() {
     let _ = open_page(&system, scenario_dish(0)).await;
     system.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s28_s29_what_the_kitchen_does_not_cook_is_paid_back_in_full() {
+    let system = with_bank().await;
+    for rejected in [true, false] {
+        let (order, payment) = paid(&system, scenario_dish(0)).await;
+        let reason = if rejected {
+            system.producer().act(order, "reject").await.expect(200);
+            "PRODUCER_REJECTED"
+        } else {
+            system.advance(TimeDelta::minutes(15));
+            "PRODUCER_TIMEOUT"
+        };
+        system.order_gets(order, "order_refund_settled").await;
+        assert_eq!(system.payload(order, "order_cancelled").await["reason_code"], reason);
+        let page = &system.bank().payments_of(&payment.to_string())[0];
+        assert_eq!((page.status.as_str(), page.refunded, page.acts.len()), ("REFUNDED", 10_000, 1));
+    }
+    system.finish().await;
+}

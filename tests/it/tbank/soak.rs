@@ -1,7 +1,7 @@
 //! Everything at random: many payments, every fault, and at the end the bank's books are ours.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -22,6 +22,8 @@ use crate::harness::{Leftovers, TestSystem, id_of, scenario_dish};
 const AT_ONCE: usize = 24;
 /// So much time of the business passes with every customer.
 const STEP: TimeDelta = TimeDelta::seconds(4);
+/// How long the adapter waits for the bank; some of its answers take longer.
+const PATIENCE_MS: u64 = 5_000;
 /// How long ten thousand flows may take to come to rest.
 const REST_SECS: u64 = 300;
 /// How long it may take until nothing but a deadline of the business is waited for.
@@ -43,10 +45,12 @@ async fn payments_with_every_fault_at_random_lose_no_kopeck() {
 async fn soak(payments: usize, seed: u64) {
     let system = TestSystem::builder()
         .fake_tbank()
-        .write_side(&["--tbank-timeout-ms", "5000", "--provider-rest-ms", "100"])
+        .write_side(&["--tbank-timeout-ms", &PATIENCE_MS.to_string(), "--provider-rest-ms", "100"])
         .start()
         .await;
-    system.bank().set_chaos(Some(Chaos { seed, calls_permille: 150, notices_permille: 300 }));
+    println!("soak: {payments} orders, seed {seed}; the same again with: tests/soak/run {payments} {seed}");
+    let chaos = Chaos { seed, calls_permille: 150, notices_permille: 300, patience_ms: PATIENCE_MS };
+    system.bank().set_chaos(Some(chaos));
     let next = AtomicUsize::new(0);
     join_all((0..AT_ONCE).map(|_| async {
         loop {
@@ -127,6 +131,7 @@ async fn at_the_bank(system: &TestSystem, payment: &str, what: u64) {
 /// The faults end, and all deadlines pass.
 async fn settle(system: &TestSystem) {
     system.bank().set_chaos(None);
+    system.bank().release().await;
     let anything = everything(system).await;
     // Meanwhile the bank's books may differ from ours.
     for minutes in [2, 2, 15, 20, 60, 60, 120, 360, 720, 1_440, 1_440, 1_440, 1_440, 1_440, 1_440, 1_440, 1_440, 1_440]
@@ -172,17 +177,10 @@ async fn judge(system: &TestSystem, payments: usize) {
     let lost: Vec<_> =
         all.iter().filter(|(id, payment)| !payment.is_settled() && !held(payment) && !told.contains(*id)).collect();
     assert!(lost.is_empty(), "neither at an end nor told to a person: {lost:?}");
-    let paid = all.values().filter(|payment| payment.captured().is_some()).count();
-    let refunds: usize = system.bank().payments().iter().map(|page| page.acts.len()).sum();
-    println!(
-        "{payments} orders, {} payments, {paid} paid, {refunds} refunds at the bank, {} left to a person: {cases:?}",
-        all.len(),
-        told.len()
-    );
-    let enough = paid * 4 > payments && told.len() * 4 < payments;
-    assert!(enough, "a soak that tests nothing: {paid} paid, {} left to a person", told.len());
     for page in system.bank().payments() {
-        let names: Vec<_> = page.acts.iter().filter_map(|act| act.name.as_ref()).collect();
+        // A refund's name ends with its epoch: one that was done under two was done twice.
+        let refund = |name: &String| name.rsplit_once('-').map_or(name.clone(), |(refund, _)| refund.to_owned());
+        let names: Vec<String> = page.acts.iter().filter_map(|act| act.name.as_ref()).map(refund).collect();
         let once: HashSet<_> = names.iter().collect();
         assert_eq!(names.len(), once.len(), "done twice: {page:?}");
         assert!(page.refunded <= page.captured, "{page:?}");
@@ -194,4 +192,35 @@ async fn judge(system: &TestSystem, payments: usize) {
         });
     let money_of: HashSet<Uuid> = orders.chain(told.iter().copied()).collect();
     system.audit_with(&Leftovers { money_of, ..Leftovers::default() }).await;
+    report(system, payments, &all, &told, &cases);
+}
+
+/// Figures for people, and whether the run was worth its time.
+fn report(
+    system: &TestSystem,
+    orders: usize,
+    all: &HashMap<Uuid, Payment>,
+    told: &HashSet<Uuid>,
+    cases: &[(Uuid, String, String)],
+) {
+    let mut stands = BTreeMap::<String, usize>::new();
+    for payment in all.values() {
+        *stands.entry(payment.status().map_or_else(String::new, |status| format!("{status:?}"))).or_default() += 1;
+    }
+    let mut kinds = BTreeMap::<&str, usize>::new();
+    for (_, kind, _) in cases {
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let pages = system.bank().payments();
+    let (taken, back) = pages.iter().fold((0, 0), |(taken, back), page| (taken + page.captured, back + page.refunded));
+    let acts: usize = pages.iter().map(|page| page.acts.len()).sum();
+    let paid = all.values().filter(|payment| payment.captured().is_some()).count();
+    let mischief = system.bank().mischief();
+    println!("soak: {orders} orders, {} payments, {paid} of them paid; by status: {stands:?}", all.len());
+    println!("soak: {} calls and notifications went wrong: {mischief:?}", mischief.values().sum::<u32>());
+    println!("soak: left to a person, with an alarm: {} payments; open cases: {kinds:?}", told.len());
+    println!("soak: at the bank {} pages, {taken} kopecks taken, {back} given back in {acts} acts", pages.len());
+    println!("soak: bank books == ledger but for those left to a person; no operation was done twice");
+    let is_worth_it = paid * 4 > orders && told.len() * 4 < orders;
+    assert!(is_worth_it, "a soak that tests nothing: {paid} paid, {} left to a person", told.len());
 }

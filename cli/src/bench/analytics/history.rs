@@ -150,6 +150,7 @@ fn created(chance: u64, at: DateTime<Utc>) -> (OrderCreated, Vec<DishId>) {
         payment_deadline: at,
         requested_for: None,
         pii_sealed: None,
+        portions_taken: Vec::new(),
     };
     (created, dishes)
 }

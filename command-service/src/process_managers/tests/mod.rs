@@ -91,7 +91,7 @@ impl Effects for Bank {
         }
         assert!(!self.poisonous.lock().contains(&id), "the bank is on fire");
         match effect {
-            Effect::OpenSession(_) if payment.status() == Some(PaymentStatus::Initiated) => {
+            Effect::OpenSession(_) | Effect::ResumeSession(_) if payment.status() == Some(PaymentStatus::Initiated) => {
                 self.act(format!("open {id}"));
                 Ok(vec![PaymentCommand::RecordSession {
                     provider_payment_id: format!("bank-{id}"),
@@ -122,9 +122,12 @@ impl Effects for Bank {
                 self.act(format!("look {id}"));
                 Ok(Vec::new())
             }
-            Effect::OpenSession(_) | Effect::Abort(_) | Effect::Capture(_) | Effect::Ask(_) | Effect::GiveUp(_) => {
-                Ok(Vec::new())
-            }
+            Effect::OpenSession(_)
+            | Effect::ResumeSession(_)
+            | Effect::Abort(_)
+            | Effect::Capture(_)
+            | Effect::Ask(_)
+            | Effect::GiveUp(_) => Ok(Vec::new()),
         }
     }
 }

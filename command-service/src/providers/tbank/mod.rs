@@ -19,7 +19,7 @@ mod words;
 
 pub use bank::Tbank;
 pub use notification::{Forged, Notification, NotificationKind};
-pub use options::{Network, TbankArgs, TbankOptions};
+pub use options::{TbankArgs, TbankOptions};
 pub use words::status_of;
 
 #[cfg(test)]

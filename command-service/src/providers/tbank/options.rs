@@ -1,9 +1,11 @@
 //! What the adapter is told.
 
-use std::{net::IpAddr, str::FromStr, time::Duration};
+use std::time::Duration;
 
-use ipnet::IpNet;
-use shared::runtime::{Secret, SettingsError};
+use shared::{
+    runtime::{Secret, SettingsError},
+    web::Network,
+};
 
 /// The settings of T-Bank's acquiring; without a terminal it is switched off.
 #[derive(Debug, Clone, clap::Args)]
@@ -48,7 +50,7 @@ pub struct TbankArgs {
     )]
     pub api_url: String,
 
-    /// The networks that T-Bank notifies from, by commas. Behind a proxy these are the proxy's own.
+    /// The networks that T-Bank notifies from, by commas. Behind a proxy, `HOMEFOOD_TRUSTED_PROXIES` names the proxy's own.
     #[arg(
         id = "tbank_networks",
         long = "tbank-networks",
@@ -69,30 +71,6 @@ pub struct TbankArgs {
         value_parser = clap::value_parser!(u32).range(50..=60_000)
     )]
     pub timeout_ms: u32,
-}
-
-/// A network in the notation with a slash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network(IpNet);
-
-/// The text names no network.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a network like 91.194.226.0/23")]
-pub struct ParseNetworkError;
-
-impl FromStr for Network {
-    type Err = ParseNetworkError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.trim().parse().map(Self).map_err(|_| ParseNetworkError)
-    }
-}
-
-impl Network {
-    /// Whether the address is in it, also where IPv4 is written as IPv6.
-    pub fn contains(self, address: IpAddr) -> bool {
-        self.0.contains(&address.to_canonical())
-    }
 }
 
 /// What the adapter is told, complete.

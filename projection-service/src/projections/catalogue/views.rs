@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use parking_lot::Mutex;
 use shared::domain::DishId;
 use sqlx::PgPool;
@@ -27,7 +27,11 @@ pub struct DishViews {
 
 impl Default for DishViews {
     fn default() -> Self {
-        let seen = Cache::builder().max_capacity(LOOKS_MAX).time_to_live(SAME_LOOK).build();
+        let seen = Cache::builder()
+            .max_capacity(LOOKS_MAX)
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_live(SAME_LOOK)
+            .build();
         Self { seen, counts: Arc::default() }
     }
 }

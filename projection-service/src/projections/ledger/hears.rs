@@ -57,6 +57,8 @@ fn payment_is_heard(event: &PaymentEvent) -> bool {
         | PaymentEvent::PaymentRefundFailed(_)
         | PaymentEvent::PaymentRefundUnknown(_)
         | PaymentEvent::PaymentAbortPostponed(_)
+        | PaymentEvent::PaymentRefundResolutionProposed(_)
+        | PaymentEvent::PaymentRefundResolved(_)
         | PaymentEvent::PaymentIntegrityViolated(_)
         | PaymentEvent::PaymentIntegrityResolutionProposed(_)
         | PaymentEvent::PaymentIntegrityResolved(_) => false,

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::row::{
     BankActKind, BankActRow, IntegrityProposalRow, PaymentFailureRow, PaymentRefundRow, PaymentRefundStatus,
-    PaymentRow, PaymentUse,
+    PaymentRow, PaymentUse, RefundProposalRow,
 };
 use crate::engine::{Changes, CopyRows, FoldError, Keys, Projection, ReadModel, Replay, Sources, to_json};
 
@@ -117,6 +117,12 @@ impl PaymentRow {
             }
             PaymentEvent::PaymentRefundSucceeded(succeeded) => self.refunded(succeeded, domain)?,
             PaymentEvent::PaymentRefundFailed(failed) => self.refund(failed.refund_id, domain)?.failed(failed),
+            PaymentEvent::PaymentRefundResolutionProposed(proposed) => {
+                let (finding, proposed_by) = (proposed.finding, proposed.proposed_by);
+                let proposal = RefundProposalRow { finding, proposed_by };
+                self.refund(proposed.refund_id, domain)?.proposal = Some(proposal);
+            }
+            PaymentEvent::PaymentRefundResolved(resolved) => self.refund(resolved.refund_id, domain)?.proposal = None,
             PaymentEvent::PaymentIntegrityViolated(_) => self.integrity_hold = true,
             PaymentEvent::PaymentIntegrityResolutionProposed(proposed) => {
                 let (decision, proposed_by) = (proposed.decision, proposed.proposed_by);

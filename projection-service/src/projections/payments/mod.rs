@@ -11,5 +11,5 @@ pub use fold::Payments;
 pub use queries::{OwnedPayment, find};
 pub use row::{
     BankActKind, BankActRow, IntegrityProposalRow, PaymentFailureRow, PaymentRefundRow, PaymentRefundStatus,
-    PaymentRow, PaymentUse,
+    PaymentRow, PaymentUse, RefundProposalRow,
 };

@@ -7,7 +7,8 @@ use shared::{
         GiftId, Money, OrderId, PaymentId, RefundId, UserId,
         payment::{
             CaptureMode, FailureReason, IntegrityDecision, PaymentFailed, PaymentInitiated, PaymentRefundFailed,
-            PaymentRefundRequested, PaymentRefundSource, PaymentStatus, Provider, Purpose, UnappliedCause,
+            PaymentRefundRequested, PaymentRefundSource, PaymentStatus, Provider, Purpose, RefundFinding,
+            UnappliedCause,
         },
     },
     log::RecordedEvent,
@@ -154,23 +155,40 @@ pub struct PaymentRefundRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub code: Option<String>,
+    /// What one administrator says became of it, where nobody else knows; another has to say the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub proposal: Option<RefundProposalRow>,
+}
+
+/// What an administrator says became of a refund in doubt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RefundProposalRow {
+    /// What the bank's books say.
+    pub finding: RefundFinding,
+    /// Who says so.
+    pub proposed_by: UserId,
 }
 
 impl PaymentRefundRow {
     pub(super) fn new(requested: &PaymentRefundRequested, requested_at: DateTime<Utc>) -> Self {
         let PaymentRefundRequested { refund_id, amount, source } = requested.clone();
         let status = PaymentRefundStatus::Requested;
-        Self { refund_id, amount, source, status, requested_at, retry_at: None, code: None }
+        Self { refund_id, amount, source, status, requested_at, retry_at: None, code: None, proposal: None }
     }
 
     pub(super) fn set(&mut self, status: PaymentRefundStatus) {
         (self.status, self.retry_at, self.code) = (status, None, None);
+        if status == PaymentRefundStatus::Succeeded {
+            self.proposal = None;
+        }
     }
 
     pub(super) fn failed(&mut self, failed: &PaymentRefundFailed) {
         self.status = PaymentRefundStatus::Failed;
         self.retry_at = failed.retry_at;
         self.code.clone_from(&failed.code);
+        self.proposal = None;
     }
 }
 

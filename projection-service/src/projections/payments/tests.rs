@@ -8,14 +8,14 @@ use shared::domain::{
         PaymentAuthorized, PaymentCaptureRequested, PaymentChargebackRecorded, PaymentEvent,
         PaymentExternalRefundRecorded, PaymentFailed, PaymentInitiated, PaymentIntegrityResolutionProposed,
         PaymentIntegrityResolved, PaymentIntegrityViolated, PaymentProcessing, PaymentRefundFailed,
-        PaymentRefundRequested, PaymentRefundSource, PaymentRefundSubmitted, PaymentRefundSucceeded,
-        PaymentRefundUnknown, PaymentSessionOpened, PaymentStatus, PaymentSucceeded, PaymentUnapplied, Provider,
-        Purpose, UnappliedCause,
+        PaymentRefundRequested, PaymentRefundResolutionProposed, PaymentRefundSource, PaymentRefundSubmitted,
+        PaymentRefundSucceeded, PaymentRefundUnknown, PaymentSessionOpened, PaymentStatus, PaymentSucceeded,
+        PaymentUnapplied, Provider, Purpose, RefundFinding, UnappliedCause,
     },
 };
 use uuid::Uuid;
 
-use super::{PaymentRefundStatus, PaymentRow, PaymentUse, Payments};
+use super::{PaymentRefundStatus, PaymentRow, PaymentUse, Payments, RefundProposalRow};
 use crate::{engine::Fold, projections::samples::Log};
 
 const PAYMENT: Uuid = Uuid::from_u128(1);
@@ -136,8 +136,13 @@ fn refunds_are_followed_through_trouble_to_their_end() {
     assert_eq!(life.refund(), PaymentRefundStatus::Submitted);
     life.takes(PaymentRefundUnknown { refund_id: REFUND, epoch: 1 });
     assert_eq!(life.refund(), PaymentRefundStatus::Unknown);
+    let (finding, proposed_by, reason) = (RefundFinding::NotDone, UserId(Uuid::nil()), "looked".to_owned());
+    let proposed = PaymentRefundResolutionProposed { refund_id: REFUND, epoch: 1, finding, reason, proposed_by };
+    let seen = life.takes(proposed).refunds[0].proposal.clone();
+    assert_eq!(seen, Some(RefundProposalRow { finding, proposed_by }));
     let failed = PaymentRefundFailed { refund_id: REFUND, epoch: 1, code: Some("3029".to_owned()), retry_at: None };
-    assert_eq!(life.takes(failed).refunds[0].code.as_deref(), Some("3029"));
+    let row = &life.takes(failed).refunds[0];
+    assert_eq!((row.code.as_deref(), &row.proposal), (Some("3029"), &None), "what is over is no proposal");
     assert_eq!(life.refund(), PaymentRefundStatus::Failed);
     let row = life.takes(refund_succeeded(4_000));
     assert_eq!((row.status, row.refunded_amount), (PaymentStatus::PartiallyRefunded, Money::rub(4_000)));

@@ -156,6 +156,7 @@ pub(crate) fn created(kopecks: i64) -> OrderCreated {
         payment_deadline: minute(30),
         requested_for: None,
         pii_sealed: None,
+        portions_taken: Vec::new(),
     }
 }
 

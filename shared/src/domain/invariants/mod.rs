@@ -24,7 +24,7 @@ mod transitions;
 pub use auditor::Auditor;
 pub use facts::Facts;
 pub use laws::{LAWS, Law};
-pub use outside::{BankBooks, FeedBounds, InboxRow, Outside, Receipt, RowCheck};
+pub use outside::{BankBooks, FeedBounds, InboxRow, Outside, Pot, Receipt, RowCheck};
 pub use report::{LawReport, Report, Violation};
 
 use std::collections::HashSet;

@@ -24,8 +24,19 @@ pub struct Outside {
     pub rows: Vec<RowCheck>,
     /// The feeds of users.
     pub feeds: Vec<FeedBounds>,
-    /// How many portions of a dish there are to sell in all.
-    pub capacities: BTreeMap<DishId, i64>,
+    /// What the kitchens' pots hold; `None` if they cannot be looked at as they were at the end of the log.
+    pub pots: Option<BTreeMap<DishId, Pot>>,
+}
+
+/// The portions of one dish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pot {
+    /// What can still be sold; none means as many as you like.
+    pub left: Option<i64>,
+    /// What was sold and not given back.
+    pub taken: i64,
+    /// The same, added up order by order.
+    pub claimed: i64,
 }
 
 /// News of a provider.
@@ -136,9 +147,20 @@ pub(super) fn rows_are_folds(_: &Facts, outside: &Outside) -> Vec<Left> {
     rows.chain(feeds).collect()
 }
 
-/// 27: no more portions are eaten up than there are.
+/// 27: no more portions are eaten up than there are, and the pots know of every one.
 pub(super) fn portions_fit(facts: &Facts, outside: &Outside) -> Vec<Left> {
-    let taken = |dish_id: &DishId| facts.portions.get(dish_id).copied().unwrap_or(0);
-    let over = outside.capacities.iter().filter(|(dish_id, capacity)| taken(dish_id) > **capacity);
-    over.map(|(id, capacity)| (Some(id.0), format!("{} of {capacity} portions are sold", taken(id)))).collect()
+    let Some(pots) = &outside.pots else { return Vec::new() };
+    let mut left = Vec::new();
+    for (id, pot) in pots {
+        let taken = facts.portions.get(id).copied().unwrap_or(0);
+        if pot.left.is_some_and(|left| taken > left + pot.taken) {
+            left.push((Some(id.0), format!("{taken} portions are sold, there are {pot:?}")));
+        } else if (pot.taken, pot.claimed) != (taken, taken) {
+            left.push((Some(id.0), format!("orders took {taken} portions, the pot says {pot:?}")));
+        }
+    }
+    let unknown = facts.portions.iter().filter(|(id, taken)| **taken != 0 && !pots.contains_key(id));
+    left.extend(unknown.map(|(id, taken)| (Some(id.0), format!("{taken} portions were taken of no pot"))));
+    left.sort();
+    left
 }

@@ -53,6 +53,8 @@ pub(super) fn payment_status_after(event: &PaymentEvent) -> Option<PaymentStatus
         | PaymentEvent::PaymentRefundSucceeded(_)
         | PaymentEvent::PaymentRefundFailed(_)
         | PaymentEvent::PaymentRefundUnknown(_)
+        | PaymentEvent::PaymentRefundResolutionProposed(_)
+        | PaymentEvent::PaymentRefundResolved(_)
         | PaymentEvent::PaymentIntegrityViolated(_)
         | PaymentEvent::PaymentIntegrityResolutionProposed(_)
         | PaymentEvent::PaymentIntegrityResolved(_)
@@ -118,6 +120,10 @@ pub(super) fn payment_allows(payment: &PaymentFacts, event: &PaymentEvent) -> bo
         PaymentEvent::PaymentRefundSucceeded(refund) => knows(refund.refund_id),
         PaymentEvent::PaymentRefundFailed(refund) => knows(refund.refund_id),
         PaymentEvent::PaymentRefundUnknown(refund) => knows(refund.refund_id),
+        PaymentEvent::PaymentRefundResolutionProposed(proposed) => knows(proposed.refund_id),
+        PaymentEvent::PaymentRefundResolved(resolved) => {
+            knows(resolved.refund_id) && resolved.proposed_by != resolved.approved_by
+        }
         PaymentEvent::PaymentIntegrityViolated(_)
         | PaymentEvent::PaymentIntegrityResolutionProposed(_)
         | PaymentEvent::PaymentIntegrityResolved(_) => true,

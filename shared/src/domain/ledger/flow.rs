@@ -204,6 +204,8 @@ impl Flow {
             | PaymentEvent::PaymentRefundFailed(_)
             | PaymentEvent::PaymentRefundUnknown(_)
             | PaymentEvent::PaymentAbortPostponed(_)
+            | PaymentEvent::PaymentRefundResolutionProposed(_)
+            | PaymentEvent::PaymentRefundResolved(_)
             | PaymentEvent::PaymentIntegrityViolated(_)
             | PaymentEvent::PaymentIntegrityResolutionProposed(_)
             | PaymentEvent::PaymentIntegrityResolved(_) => Ok(()),

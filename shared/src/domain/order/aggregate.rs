@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{DeliveryType, Funds, GiftUse, OrderCommand, OrderError, OrderEvent, OrderStatus, RefundSource, decide};
 use crate::domain::{
-    AggregateType, DomainEvent, EventSourced, Intent, Money,
-    ids::{DishId, DisputeId, PaymentId, ProducerId, RefundId, UserId},
+    AggregateType, DomainEvent, EventSourced, Intent, Money, Portion, PortionMove,
+    ids::{DisputeId, PaymentId, ProducerId, RefundId, UserId},
     payment::FailureReason,
 };
 
@@ -66,6 +66,9 @@ pub struct Terms {
     pub delivery_type: DeliveryType,
     /// How many of which dish.
     pub portions: Vec<Portion>,
+    /// Whether some of them were taken of a dish with a limit.
+    #[serde(default)]
+    pub takes_portions: bool,
     /// Lines and fee.
     pub total: Money,
     /// What is to be paid by card; a gift pays the rest of the total.
@@ -79,15 +82,6 @@ pub struct Terms {
     pub payment_deadline: DateTime<Utc>,
     /// When the customer wants to eat.
     pub requested_for: Option<DateTime<Utc>>,
-}
-
-/// So many of one dish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Portion {
-    /// The dish.
-    pub dish_id: DishId,
-    /// How many.
-    pub quantity: u32,
 }
 
 /// Where an order stands, with what only matters there.
@@ -241,6 +235,14 @@ impl EventSourced for Order {
 
     fn decide(&self, intent: &Self::Command) -> Result<Vec<Self::Event>, Self::Error> {
         decide::decide(self, intent)
+    }
+
+    fn portions(&self, events: &[Self::Event]) -> Option<PortionMove> {
+        events.iter().find_map(|event| self.moves_portions(event))
+    }
+
+    fn short_of_portions() -> Option<Self::Error> {
+        Some(OrderError::InsufficientPortions)
     }
 
     fn to_domain_event(event: Self::Event) -> DomainEvent {

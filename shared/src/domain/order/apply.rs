@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{
     Attempt, AttemptOutcome, Claim, Order, OrderCreated, OrderEvent, OrderPaid, OrderPayoutFrozen, OrderPayoutUnfrozen,
-    OrderRefundAuthorized, OrderStatus, Part, PartState, Payout, Placed, Portion, Receipt, Refund, RefundPart, Stage,
-    Terms,
+    OrderRefundAuthorized, OrderStatus, Part, PartState, Payout, Placed, Receipt, Refund, RefundPart, Stage, Terms,
 };
 use crate::domain::{
+    Portion,
     dispute::DisputeReason,
     ids::{PaymentId, RefundId},
 };
@@ -31,6 +31,7 @@ impl Placed {
                 producer_id: created.producer_id,
                 delivery_type: created.delivery_type,
                 portions: created.items.iter().map(portion).collect(),
+                takes_portions: !created.portions_taken.is_empty(),
                 total: created.total_price,
                 amount_due: created.amount_due,
                 gift: created.gift,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{CancelReason, DeliveryType, Fault, Funds, PayoutWas, PriceSource, RefundPart, RefundSource};
 use crate::domain::{
-    Money,
+    Money, Portion,
     dispute::{DisputeClaim, OpenedBy},
     events::aggregate_events,
     ids::{DishId, DisputeId, GiftId, PaymentId, ProducerId, RefundId, UserId},
@@ -18,7 +18,7 @@ aggregate_events! {
     /// An event of an order.
     OrderEvent {
         /// The order was placed; prices, names and commission are frozen in it.
-        OrderCreated => "order_created" v 1,
+        OrderCreated => "order_created" v 2,
         /// A payment attempt was opened.
         OrderPaymentRequested => "order_payment_requested" v 1,
         /// The open attempt came to nothing.
@@ -122,6 +122,9 @@ pub struct OrderCreated {
     /// Name, phone, address and comment, sealed with the customer's own key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pii_sealed: Option<String>,
+    /// What was taken of dishes with a limit, each dish once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub portions_taken: Vec<Portion>,
 }
 
 /// `order_payment_requested`

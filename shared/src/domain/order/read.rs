@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Attempt, AttemptOutcome, Claim, CreateOrder, GiftUse, Order, OrderError, OrderStatus, PartState, Payout, Placed,
-    Receipt, Refund, RefundPart, Stage, Terms,
+    Attempt, AttemptOutcome, Claim, CreateOrder, GiftUse, Order, OrderError, OrderEvent, OrderStatus, PartState,
+    Payout, Placed, Receipt, Refund, RefundPart, Stage, Terms,
 };
 use crate::domain::{
-    Money,
+    Money, PortionMove,
     ids::{DisputeId, PaymentId, ProducerId, RefundId, UserId},
 };
 
@@ -155,6 +155,28 @@ impl Order {
     /// Attempts that the customer lost; the provider's outages do not count.
     pub fn payment_attempts_lost(&self) -> usize {
         super::decide::attempts_lost(self.attempts())
+    }
+}
+
+impl Order {
+    /// What the event takes of the kitchen's pots or gives back. Once the cook has begun, nothing can be sold again.
+    pub(super) fn moves_portions(&self, event: &OrderEvent) -> Option<PortionMove> {
+        if let OrderEvent::OrderCreated(created) = event {
+            return (!created.portions_taken.is_empty()).then(|| PortionMove::Take(created.portions_taken.clone()));
+        }
+        let OrderEvent::OrderCancelled(_) = event else { return None };
+        if !self.terms().is_some_and(|terms| terms.takes_portions) {
+            return None;
+        }
+        match self.status()? {
+            OrderStatus::WaitingForPayment | OrderStatus::Paid | OrderStatus::Accepted => Some(PortionMove::GiveBack),
+            OrderStatus::Preparing
+            | OrderStatus::Ready
+            | OrderStatus::OutForDelivery
+            | OrderStatus::Delivered
+            | OrderStatus::Completed
+            | OrderStatus::Cancelled => None,
+        }
     }
 }
 

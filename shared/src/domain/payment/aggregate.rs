@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     CaptureMode, FailureReason, IntegrityDecision, PaymentCommand, PaymentError, PaymentEvent, PaymentRefundSource,
-    Provider, Purpose, UnappliedCause, decide,
+    Provider, Purpose, RefundFinding, UnappliedCause, decide,
 };
 use crate::domain::{
     AggregateType, DomainEvent, EventSourced, Intent, Money,
@@ -186,6 +186,20 @@ pub struct Refund {
     pub source: PaymentRefundSource,
     /// How far it is.
     pub state: RefundState,
+    /// What one administrator says became of it, where nobody else knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<RefundProposal>,
+}
+
+/// What an administrator says became of an epoch of a refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundProposal {
+    /// The epoch that it is about: word of another one is no second opinion.
+    pub epoch: u32,
+    /// What the bank's books say.
+    pub finding: RefundFinding,
+    /// Who says so.
+    pub proposed_by: UserId,
 }
 
 /// How far a refund is.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     BankActKind, Hold, Initiated, Integrity, IntegrityDecision, KnownBankAct, Operation, Payment, PaymentEvent,
-    PaymentInitiated, PaymentRefundRequested, PaymentSessionOpened, ProviderStatus, Refund, RefundState, Session,
-    Stage, Terms, Use,
+    PaymentInitiated, PaymentRefundRequested, PaymentSessionOpened, ProviderStatus, Refund, RefundProposal,
+    RefundState, Session, Stage, Terms, Use,
 };
 use crate::domain::{
     Money,
@@ -96,6 +96,11 @@ impl Initiated {
             PaymentEvent::PaymentRefundUnknown(refund) => {
                 self.set_refund(refund.refund_id, RefundState::Unknown { epoch: refund.epoch });
             }
+            PaymentEvent::PaymentRefundResolutionProposed(proposed) => {
+                let (epoch, finding, proposed_by) = (proposed.epoch, proposed.finding, proposed.proposed_by);
+                self.set_proposal(proposed.refund_id, Some(RefundProposal { epoch, finding, proposed_by }));
+            }
+            PaymentEvent::PaymentRefundResolved(resolved) => self.set_proposal(resolved.refund_id, None),
             PaymentEvent::PaymentIntegrityViolated(violated) => {
                 let (field, actual) = (violated.field, violated.actual);
                 self.integrity = Integrity::OnHold(Box::new(Hold { field, actual, proposal: None }));
@@ -155,9 +160,19 @@ impl Initiated {
         self.rank = self.rank.max(status.rank().unwrap_or(0));
     }
 
+    fn set_proposal(&mut self, refund_id: RefundId, proposal: Option<RefundProposal>) {
+        for refund in self.refunds.iter_mut().filter(|refund| refund.refund_id == refund_id) {
+            refund.proposal = proposal;
+        }
+    }
+
     fn set_refund(&mut self, refund_id: RefundId, state: RefundState) {
         for refund in self.refunds.iter_mut().filter(|refund| refund.refund_id == refund_id) {
             refund.state = state;
+            // It is over, or begins anew: what somebody said before is about something else.
+            if matches!(state, RefundState::Succeeded | RefundState::Failed { .. }) {
+                refund.proposal = None;
+            }
         }
     }
 }
@@ -169,6 +184,7 @@ impl Refund {
             amount: requested.amount,
             source: requested.source,
             state: RefundState::Requested,
+            proposal: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     CaptureMode, EvidenceSource, FailureReason, IntegrityDecision, PaymentPolicy, PaymentRefundSource, Provider,
-    Purpose, UnappliedCause,
+    Purpose, RefundFinding, UnappliedCause,
 };
 use crate::domain::{
     Money,
@@ -73,6 +73,16 @@ pub enum PaymentCommand {
     ResolveIntegrity {
         /// What.
         decision: IntegrityDecision,
+    },
+    /// An administrator says what the bank's own books say of a refund that nobody knows the outcome of, or that the
+    /// provider leaves to people; it takes effect when another says the same.
+    ResolveRefund {
+        /// The refund.
+        refund_id: RefundId,
+        /// What.
+        finding: RefundFinding,
+        /// How the administrator knows, for people.
+        reason: String,
     },
     /// What became of a refund.
     RecordRefundResult {

@@ -54,6 +54,8 @@ pub enum PaymentError {
     RefundInFlight,
     #[error("the payment has no such refund")]
     RefundNotFound,
+    #[error("nothing about this refund is in doubt; it takes its way by itself")]
+    RefundNotInDoubt,
     #[error("a refund is tried under a new epoch only after the last one definitely failed")]
     RefundEpochOutOfOrder,
 }
@@ -101,6 +103,7 @@ impl Rejection for PaymentError {
             Self::RefundExceedsCaptured => "refund_exceeds_captured",
             Self::RefundInFlight => "refund_in_flight",
             Self::RefundNotFound => "refund_not_found",
+            Self::RefundNotInDoubt => "refund_not_in_doubt",
             Self::RefundEpochOutOfOrder => "refund_epoch_out_of_order",
         }
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     CaptureMode, EvidenceSource, FailureReason, IntegrityDecision, PaymentRefundSource, Provider, Purpose,
-    UnappliedCause,
+    RefundFinding, UnappliedCause,
 };
 use crate::domain::{
     Money,
@@ -50,6 +50,10 @@ aggregate_events! {
         PaymentRefundFailed => "payment_refund_failed" v 1,
         /// Nobody knows whether the money went back; ask before doing it again.
         PaymentRefundUnknown => "payment_refund_unknown" v 1,
+        /// An administrator said what the bank's books say of a refund in doubt; another has to say the same.
+        PaymentRefundResolutionProposed => "payment_refund_resolution_proposed" v 1,
+        /// Two administrators agreed on what became of it.
+        PaymentRefundResolved => "payment_refund_resolved" v 1,
         /// What the provider says does not fit what was asked.
         PaymentIntegrityViolated => "payment_integrity_violated" v 1,
         /// An administrator said what to do about it; another has to say the same.
@@ -234,6 +238,38 @@ pub struct PaymentRefundUnknown {
     pub refund_id: RefundId,
     /// The epoch whose outcome is not known.
     pub epoch: u32,
+}
+
+/// `payment_refund_resolution_proposed`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentRefundResolutionProposed {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// The epoch that it is about.
+    pub epoch: u32,
+    /// What the bank's books say.
+    pub finding: RefundFinding,
+    /// How the administrator knows.
+    pub reason: String,
+    /// The administrator who says so.
+    pub proposed_by: UserId,
+}
+
+/// `payment_refund_resolved`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentRefundResolved {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// The epoch that it is about.
+    pub epoch: u32,
+    /// What the bank's books say.
+    pub finding: RefundFinding,
+    /// How the second administrator knows.
+    pub reason: String,
+    /// The administrator who said so first.
+    pub proposed_by: UserId,
+    /// The other one, who agreed.
+    pub approved_by: UserId,
 }
 
 /// `payment_integrity_violated`

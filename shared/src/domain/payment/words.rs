@@ -120,3 +120,13 @@ pub enum IntegrityDecision {
     /// Whatever came buys nothing and goes back.
     RefundAll,
 }
+
+/// What a person found in the bank's own books about a refund in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RefundFinding {
+    /// The money went back.
+    Done,
+    /// It did not: it may be sent, under the next epoch.
+    NotDone,
+}

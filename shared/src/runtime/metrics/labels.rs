@@ -47,6 +47,8 @@ labels! {
     Operation { op: &'static str }
     /// A notification from a payment provider.
     Webhook { provider: &'static str, result: &'static str }
+    /// A kind of case that a person has to look at.
+    CaseLabel { kind: &'static str }
     /// A command of a process manager.
     ProcessCommand { pm: &'static str, result: &'static str }
     /// A ledger account.

@@ -122,6 +122,9 @@ metrics! {
     webhooks: Family<Webhook, Counter> = Family::default(),
         "webhook", "Notifications received from a payment provider, by what was done with them";
 
+    payment_cases_open: Family<CaseLabel, Gauge> = Family::default(),
+        "payment_cases_open", "Payments that wait for a person, by what is wrong; alarm when above 0";
+
     process_commands: Family<ProcessCommand, Counter> = Family::default(),
         "saga_commands", "Commands sent by process managers, by result";
     timer_lag: Histogram = lateness(),

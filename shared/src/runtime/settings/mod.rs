@@ -7,6 +7,11 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 pub use secret::{Key32, Secret};
 
+use crate::web::{
+    Network, TrustedProxies,
+    limits::{RateSetting, Rates},
+};
+
 /// Where the program runs. Everything that is convenient and unsafe is allowed in development only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Environment {
@@ -75,6 +80,16 @@ pub struct SharedSettings {
         default_value = "http://localhost:8080"
     )]
     pub public_url: String,
+
+    /// The networks of the proxies in front of this service, by commas: of a request from one of them, the last address
+    /// in `X-Forwarded-For` or `Forwarded` that is no proxy's is the caller's. None: the caller is whoever connects.
+    #[arg(long, env = "HOMEFOOD_TRUSTED_PROXIES", value_name = "HOMEFOOD_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<Network>,
+
+    /// What one caller may ask of one instance: `off`, or limits per minute like
+    /// `queries=6000,commands=1200,payments=120`, which are the default in production. Development has none.
+    #[arg(long, env = "HOMEFOOD_RATE_LIMITS", value_name = "HOMEFOOD_RATE_LIMITS")]
+    pub rate_limits: Option<RateSetting>,
 
     /// How log lines look.
     #[arg(long, env = "HOMEFOOD_LOG_FORMAT", value_name = "HOMEFOOD_LOG_FORMAT", default_value = "json")]
@@ -157,6 +172,21 @@ impl SharedSettings {
     /// The key that wraps the keys of personal data; in development a well-known one.
     pub fn pii_kek(&self) -> Key32 {
         self.pii_kek.clone().unwrap_or_else(|| Key32::well_known("pii kek"))
+    }
+
+    /// Whose word is taken for where a request comes from.
+    pub fn proxies(&self) -> TrustedProxies {
+        TrustedProxies::new(self.trusted_proxies.clone())
+    }
+
+    /// What one caller may ask, if anything is limited.
+    pub fn rates(&self) -> Option<Rates> {
+        match self.rate_limits {
+            Some(RateSetting::On(rates)) => Some(rates),
+            Some(RateSetting::Off) => None,
+            None if self.is_development() => None,
+            None => Some(Rates::default()),
+        }
     }
 
     /// Refuses what would start and then be wrong.

@@ -5,7 +5,7 @@ mod keys;
 
 use arc_swap::ArcSwap;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header, errors::ErrorKind};
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::{
@@ -123,7 +123,11 @@ impl Authenticator {
             keys: ArcSwap::from_pointee(keys),
             source,
             asked_at: tokio::sync::Mutex::new(Instant::now()),
-            remembered: Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED_FOR).build(),
+            remembered: Cache::builder()
+                .max_capacity(REMEMBERED_MAX)
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_live(REMEMBERED_FOR)
+                .build(),
             dev_issuer,
         };
         Self { inner: Arc::new(inner) }

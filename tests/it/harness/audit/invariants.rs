@@ -1,25 +1,50 @@
 //! The library's auditor beside the checks of this harness: it was written after them, from the same page.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use shared::{
-    domain::invariants::{Auditor, Rest},
+    domain::{
+        DishId,
+        invariants::{Auditor, Outside, Pot, Rest},
+    },
     log::RecordedEvent,
 };
+
+use sqlx::PgPool;
+use uuid::Uuid;
 
 use super::Leftovers;
 
 /// Every invariant, at every event and at the end.
-pub fn check(events: &[Arc<RecordedEvent>], now: DateTime<Utc>, leftovers: &Leftovers) {
+pub async fn check(db: &PgPool, events: &[Arc<RecordedEvent>], now: DateTime<Utc>, leftovers: &Leftovers) {
     let mut auditor = Auditor::default();
     for event in events {
         auditor.take(event);
     }
     let excused: HashSet<_> = leftovers.money_of.iter().copied().chain(flows_of(events, leftovers)).collect();
     auditor.judge_rest(&Rest { now: Some(now), excused });
+    auditor.judge_outside(&Outside { pots: Some(pots(db).await), ..Outside::default() });
     let found: Vec<_> = auditor.report().examples().collect();
     assert!(found.is_empty(), "the log breaks invariants: {found:#?}");
+}
+
+async fn pots(db: &PgPool) -> BTreeMap<DishId, Pot> {
+    let mut pots = BTreeMap::new();
+    let dishes = "SELECT id, portions_left, portions_taken FROM dishes";
+    let dishes: Vec<(Uuid, Option<i32>, i32)> = sqlx::query_as(dishes).fetch_all(db).await.unwrap();
+    for (id, left, taken) in dishes {
+        pots.insert(DishId(id), Pot { left: left.map(i64::from), taken: taken.into(), claimed: 0 });
+    }
+    let claims = "SELECT dish_id, quantity FROM portion_claims WHERE state = 'TAKEN'";
+    let claims: Vec<(Uuid, i32)> = sqlx::query_as(claims).fetch_all(db).await.unwrap();
+    for (id, quantity) in claims {
+        pots.get_mut(&DishId(id)).unwrap().claimed += i64::from(quantity);
+    }
+    pots
 }
 
 /// What is left over of a payment is left over of its order too.

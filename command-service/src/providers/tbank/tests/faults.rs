@@ -30,6 +30,8 @@ async fn what_a_failure_means() {
         (Fault::DropAfter, ErrorClass::OutcomeUnknown),
         (Fault::StallBefore { ms: 2_000 }, ErrorClass::OutcomeUnknown),
         (Fault::StallAfter { ms: 2_000 }, ErrorClass::OutcomeUnknown),
+        (Fault::TrickleAfter { ms: 2_000 }, ErrorClass::OutcomeUnknown),
+        (Fault::ResetAfter, ErrorClass::OutcomeUnknown),
         (Fault::StatusBefore { status: 500 }, ErrorClass::OutcomeUnknown),
         (Fault::StatusAfter { status: 502 }, ErrorClass::OutcomeUnknown),
         (Fault::StatusBefore { status: 403 }, ErrorClass::Config),

@@ -2,6 +2,7 @@
 
 mod access;
 mod actions;
+mod diagram;
 mod properties;
 mod resolve;
 mod talk;

@@ -25,7 +25,7 @@ fn any_command() -> impl Strategy<Value = (usize, DisputeCommand)> {
     (0usize..5, command)
 }
 
-fn live(commands: Vec<(i64, (usize, DisputeCommand))>) -> Vec<DisputeEvent> {
+pub(super) fn live(commands: Vec<(i64, (usize, DisputeCommand))>) -> Vec<DisputeEvent> {
     let actors = [customer(), cook(), admin(1), admin(2), system()];
     let mut log = opened();
     let mut dispute = replay(&log);
@@ -44,7 +44,7 @@ fn live(commands: Vec<(i64, (usize, DisputeCommand))>) -> Vec<DisputeEvent> {
     log
 }
 
-fn any_life() -> impl Strategy<Value = Vec<(i64, (usize, DisputeCommand))>> {
+pub(super) fn any_life() -> impl Strategy<Value = Vec<(i64, (usize, DisputeCommand))>> {
     prop::collection::vec((0i64..9, any_command()), 0..40)
 }
 

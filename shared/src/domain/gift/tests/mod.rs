@@ -6,6 +6,7 @@ mod activate;
 mod buy;
 mod close;
 mod code;
+mod diagram;
 mod properties;
 mod refund;
 mod spend;

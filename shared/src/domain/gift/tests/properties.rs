@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use super::*;
 
 /// Minutes after the step before, who asks, and what.
-type Step = (i64, usize, GiftCommand);
+pub(super) type Step = (i64, usize, GiftCommand);
 
-fn any_step() -> impl Strategy<Value = Step> {
+pub(super) fn any_step() -> impl Strategy<Value = Step> {
     (0i64..40, 0usize..5, any_command())
 }
 
@@ -52,7 +52,7 @@ fn any_command() -> impl Strategy<Value = GiftCommand> {
 }
 
 /// Lets the steps happen, as far as anybody may take them.
-fn live(steps: Vec<Step>) -> Vec<GiftEvent> {
+pub(super) fn live(steps: Vec<Step>) -> Vec<GiftEvent> {
     let mut now = minute(0);
     let mut log = bought();
     let mut gift = replay(&log);

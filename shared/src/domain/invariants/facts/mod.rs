@@ -52,7 +52,7 @@ pub struct Facts {
     pub(super) payments: HashMap<PaymentId, PaymentFacts>,
     pub(super) gifts: HashMap<GiftId, GiftFacts>,
     pub(super) disputes: HashMap<DisputeId, DisputeFacts>,
-    /// What orders that were not called off in time eat up of each dish.
+    /// What orders that were not called off in time eat up of each dish with a limit.
     pub(super) portions: HashMap<DishId, i64>,
     pub(super) ledger: Ledger,
     ledger_error: Option<String>,
@@ -75,14 +75,14 @@ impl Facts {
 
     fn take_order(&mut self, id: OrderId, event: &RecordedEvent, news: &OrderEvent) {
         if let OrderEvent::OrderCreated(created) = news {
-            for item in &created.items {
-                *self.portions.entry(item.dish_id).or_default() += i64::from(item.quantity);
+            for taken in &created.portions_taken {
+                *self.portions.entry(taken.dish_id).or_default() += i64::from(taken.quantity);
             }
             self.orders.entry(id).or_insert_with(|| OrderFacts::new(created));
         }
         let Some(order) = self.orders.get_mut(&id) else { return };
-        for (dish_id, quantity) in order.portions_set_free(news) {
-            *self.portions.entry(dish_id).or_default() -= i64::from(quantity);
+        for freed in order.portions_set_free(news) {
+            *self.portions.entry(freed.dish_id).or_default() -= i64::from(freed.quantity);
         }
         order.take(event.position, news);
     }

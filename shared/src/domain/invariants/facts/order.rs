@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        Money,
+        Money, Portion,
         dispute::DisputeReason,
-        ids::{DishId, DisputeId, GiftId, PaymentId, RefundId},
+        ids::{DisputeId, GiftId, PaymentId, RefundId},
         order::{
             DeliveryType, Funds, OrderCreated, OrderEvent, OrderPaid, OrderPayoutReleased, OrderStatus, RefundPart,
             RefundSource,
@@ -23,7 +23,7 @@ pub(crate) struct OrderFacts {
     pub(crate) gift: Option<(GiftId, Uuid, Money)>,
     pub(crate) commission_bps: u32,
     pub(crate) delivery_type: DeliveryType,
-    portions: Vec<(DishId, u32)>,
+    portions: Vec<Portion>,
     pub(crate) status: OrderStatus,
     pub(crate) payment_deadline: DateTime<Utc>,
     pub(crate) accept_deadline: Option<DateTime<Utc>>,
@@ -75,7 +75,7 @@ impl OrderFacts {
             gift: created.gift.as_ref().map(|gift| (gift.gift_id, gift.reservation_id, gift.amount)),
             commission_bps: created.commission_bps,
             delivery_type: created.delivery_type,
-            portions: created.items.iter().map(|item| (item.dish_id, item.quantity)).collect(),
+            portions: created.portions_taken.clone(),
             status: OrderStatus::WaitingForPayment,
             payment_deadline: created.payment_deadline,
             accept_deadline: None,
@@ -130,7 +130,7 @@ impl OrderFacts {
     }
 
     /// What calling it off gives back to the pot: nothing once cooking began, and nothing twice.
-    pub(crate) fn portions_set_free(&self, event: &OrderEvent) -> Vec<(DishId, u32)> {
+    pub(crate) fn portions_set_free(&self, event: &OrderEvent) -> Vec<Portion> {
         let OrderEvent::OrderCancelled(_) = event else { return Vec::new() };
         match self.status {
             OrderStatus::WaitingForPayment | OrderStatus::Paid | OrderStatus::Accepted => self.portions.clone(),

@@ -124,6 +124,8 @@ impl PaymentFacts {
             | PaymentEvent::PaymentSessionOpened(_)
             | PaymentEvent::PaymentProcessing(_)
             | PaymentEvent::PaymentFailed(_)
+            | PaymentEvent::PaymentRefundResolutionProposed(_)
+            | PaymentEvent::PaymentRefundResolved(_)
             | PaymentEvent::PaymentIntegrityViolated(_)
             | PaymentEvent::PaymentIntegrityResolutionProposed(_)
             | PaymentEvent::PaymentAbortPostponed(_)

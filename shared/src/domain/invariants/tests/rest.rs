@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::{
+    Portion,
     ids::{RefundId, UserId},
-    order::{Fault, OrderPayoutReleased, OrderRefundAuthorized, OrderStatus, RefundPart},
+    order::{Fault, OrderCreated, OrderPayoutReleased, OrderRefundAuthorized, OrderStatus, RefundPart},
     payment::{PaymentChargebackRecorded, PaymentRefundSource},
 };
 
@@ -78,12 +79,22 @@ fn inv_16_holds_through_a_refund_a_payout_and_a_debt() {
 
 #[test]
 fn inv_27_more_portions_sold_than_there_are() {
-    let capacities = |portions| Outside { capacities: BTreeMap::from([(DISH, portions)]), ..Outside::default() };
-    check_outside(27, &paid_by_card(PRICE), &capacities(1), &capacities(0));
-    // Called off before it was cooked: the portion can be sold again.
-    let mut auditor = audit(&given_back(PRICE));
-    auditor.judge_outside(&capacities(0));
-    assert!(auditor.report().is_clean());
+    let pot = |left, taken| Pot { left: Some(left), taken, claimed: taken };
+    let pots = |pot| Outside { pots: Some(BTreeMap::from([(DISH, pot)])), ..Outside::default() };
+    let sold = || {
+        let taken = vec![Portion { dish_id: DISH, quantity: 2 }];
+        Chronicle::default().order(OrderCreated { portions_taken: taken, ..created(PRICE) })
+    };
+    check_outside(27, &sold(), &pots(pot(0, 2)), &pots(pot(-1, 2)));
+    check_outside(27, &sold(), &pots(pot(3, 2)), &pots(pot(3, 1)));
+    check_outside(27, &sold(), &pots(Pot { left: None, ..pot(0, 2) }), &pots(Pot { claimed: 1, ..pot(0, 2) }));
+    let gone = Outside { pots: Some(BTreeMap::new()), ..Outside::default() };
+    check_outside(27, &Chronicle::default().order(created(PRICE)), &gone, &pots(pot(3, 1)));
+    // Called off before it was cooked, they can be sold again; later they cannot.
+    let off = |from| sold().order(cancelled(from, false));
+    check_outside(27, &off(OrderStatus::WaitingForPayment), &pots(pot(2, 0)), &pots(pot(0, 2)));
+    let unlimited = &paid_by_card(PRICE);
+    check_outside(27, unlimited, &pots(Pot::default()), &pots(pot(4, 1)));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Decision, text::check_range};
 use crate::domain::{
-    Actor, Money,
+    Actor, Money, Portion,
     order::{
         CreateOrder, DeliveryType, OrderCreated, OrderError, OrderItem, PriceSource, ProducerSnapshot, RequestedLine,
     },
@@ -98,6 +98,15 @@ fn check_dishes(lines: &[RequestedLine]) -> Result<(), OrderError> {
     Ok(())
 }
 
+/// What the order takes of dishes with a limit, each dish once.
+fn portions_taken(lines: &[RequestedLine]) -> Vec<Portion> {
+    let mut taken = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.portions_left.is_some()) {
+        *taken.entry(line.dish_id).or_default() += line.quantity;
+    }
+    taken.into_iter().map(|(dish_id, quantity)| Portion { dish_id, quantity }).collect()
+}
+
 /// Freezes prices, names and commission.
 fn price(request: &CreateOrder, now: DateTime<Utc>) -> Result<OrderCreated, OrderError> {
     let locked_fee = request.gift.as_ref().and_then(|gift| gift.locked_delivery_fee);
@@ -123,6 +132,7 @@ fn price(request: &CreateOrder, now: DateTime<Utc>) -> Result<OrderCreated, Orde
         payment_deadline: now + request.policy.payment_window,
         requested_for: request.requested_for,
         pii_sealed: request.pii_sealed.clone(),
+        portions_taken: portions_taken(&request.lines),
     })
 }
 

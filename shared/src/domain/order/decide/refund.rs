@@ -5,8 +5,8 @@ use crate::domain::{
     Money,
     ids::{PaymentId, RefundId},
     order::{
-        AuthorizeRefund, Funds, OrderError, OrderRefundAuthorized, OrderRefundFailed, OrderRefundSettled, Part,
-        PartState, Placed, RefundAmount, RefundPart, RefundSource, Stage,
+        AuthorizeRefund, Funds, OrderError, OrderEvent, OrderRefundAuthorized, OrderRefundFailed, OrderRefundSettled,
+        Part, PartState, Placed, RefundAmount, RefundPart, RefundSource, Stage,
     },
 };
 
@@ -44,8 +44,44 @@ impl Placed {
             return self.book_external(request);
         }
         let Some(split) = self.split(request.amount)? else { return Ok(vec![]) };
+        let (mut events, split) = match request.source {
+            RefundSource::Cancellation => self.without_what_the_bank_took(request, split)?,
+            RefundSource::Admin | RefundSource::Dispute | RefundSource::External => (Vec::new(), split),
+        };
         let payment_id = self.receipt.and_then(|receipt| receipt.payment_id);
-        Ok(vec![authorized(request, split, payment_id).into()])
+        if split.card.is_positive() || split.gift.is_positive() {
+            events.push(authorized(request, split, payment_id).into());
+        }
+        Ok(events)
+    }
+
+    /// All of it goes back to the customer, who has what the bank took back already, whatever became of that dispute.
+    fn without_what_the_bank_took(
+        &self,
+        request: &AuthorizeRefund,
+        mut split: Split,
+    ) -> Result<(Vec<OrderEvent>, Split), OrderError> {
+        let mut events = Vec::new();
+        for claim in self.disputes.iter().filter(|claim| claim.is_chargeback) {
+            let granted = self.refunds.iter().find(|refund| refund.refund_id == RefundId::of_dispute(claim.dispute_id));
+            let taken = match (claim.claimed, granted) {
+                (Some(claimed), Some(granted)) => claimed.sub(granted.card.amount)?,
+                (Some(claimed), None) => claimed,
+                (None, _) => continue,
+            };
+            let back_already = AuthorizeRefund {
+                refund_id: RefundId::of_chargeback(claim.dispute_id),
+                source: RefundSource::External,
+                source_id: claim.dispute_id.0,
+                ..request.clone()
+            };
+            let taken = taken.min(split.card)?;
+            events.extend(self.is_back_already(&back_already, taken)?);
+            if taken.is_positive() {
+                split.card = split.card.sub(taken)?;
+            }
+        }
+        Ok((events, split))
     }
 
     /// The bank gave money back without us: it is owed and paid in one decision, and no more than the card brought.

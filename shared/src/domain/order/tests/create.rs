@@ -1,6 +1,7 @@
 //! Placing an order.
 
 use super::*;
+use crate::domain::{Portion, PortionMove};
 use serde_json::json;
 
 pub(super) fn line(dish: u128, kopecks: i64, quantity: u32) -> RequestedLine {
@@ -209,4 +210,38 @@ fn an_order_is_quoted_by_the_rules_that_place_it() {
     let mut closed = request();
     closed.producer.open_now = false;
     assert_eq!(closed.quote(minute(0)), Err(OrderError::ProducerClosed));
+}
+
+/// What an order placed like this takes.
+fn takes(change: impl FnOnce(&mut CreateOrder)) -> Option<PortionMove> {
+    let (actor, now, command) = placing(change);
+    let events = Order::default().decide(&Intent { actor, now, command }).unwrap();
+    Order::default().portions(&events)
+}
+
+#[test]
+fn an_order_takes_portions_of_dishes_with_a_limit_each_dish_once() {
+    assert_eq!(takes(|_| {}), None);
+    let taken = takes(|it| {
+        it.lines = vec![line(50, 10_000, 2), line(51, 333, 3), line(50, 10_000, 1)];
+        it.lines[0].portions_left = Some(9);
+        it.lines[2].portions_left = Some(9);
+    });
+    let portion = Portion { dish_id: DishId(Uuid::from_u128(50)), quantity: 3 };
+    assert_eq!(taken, Some(PortionMove::Take(vec![portion])));
+}
+
+#[test]
+fn portions_come_back_until_the_cook_begins_and_only_to_orders_that_took_some() {
+    use OrderStatus::*;
+    for status in OrderStatus::ALL {
+        let mut events = history(status);
+        let OrderEvent::OrderCreated(created) = &mut events[0] else { panic!("born of something else") };
+        let portion = Portion { dish_id: DISH, quantity: 1 };
+        created.portions_taken = vec![portion];
+        let off = [cancelled(status)];
+        let comes_back = replay(&events).portions(&off) == Some(PortionMove::GiveBack);
+        assert_eq!(comes_back, [WaitingForPayment, Paid, Accepted].contains(&status), "{status:?}");
+        assert_eq!(replay(&history(status)).portions(&off), None);
+    }
 }

@@ -337,3 +337,31 @@ fn a_cook_who_has_not_answered_is_reminded_in_time() {
         assert_eq!(remind(status, 2), Err("invalid_transition"), "{status:?}");
     }
 }
+
+#[test]
+fn called_off_it_gives_back_what_the_bank_has_not_taken_back_before() {
+    for (decided, granted) in [(None, 0), (Some(0), 0), (Some(3_000), 3_000), (Some(8_000), 8_000)] {
+        let mut history = history(OrderStatus::Paid);
+        let bank = DisputeClaim { reason_code: DisputeReason::Bank, ..claim_of(8_000) };
+        happens(&mut history, (system(), minute(5), claiming(bank)));
+        if let Some(kopecks) = decided {
+            happens(&mut history, (system(), minute(6), settling(1, kopecks)));
+        }
+        history.push(cancelled(OrderStatus::Paid));
+        let rest = OrderCommand::AuthorizeRefund(AuthorizeRefund {
+            refund_id: RefundId(Uuid::from_u128(77)),
+            source: RefundSource::Cancellation,
+            source_id: Uuid::from_u128(77),
+            amount: RefundAmount::Rest,
+            fault: Fault::None,
+        });
+        let asked = || (system(), minute(10), rest.clone());
+        happens(&mut history, asked());
+        check(&history, asked(), Ok(vec![]));
+        let order = replay(&history);
+        let pending: Vec<Money> = order.pending_refunds().map(|(_, _, amount)| amount).collect();
+        assert_eq!(pending, [Money::rub(12_000)], "through the payment, {granted} granted before");
+        let all = order.refunds().iter().try_fold(Money::rub(0), |sum, refund| sum.add(refund.card.amount));
+        assert_eq!(all, Ok(Money::rub(20_000)), "all of it is back or on its way");
+    }
+}

@@ -4,6 +4,7 @@ mod access;
 mod actions;
 mod cancel;
 mod create;
+mod diagram;
 mod dispute;
 mod pay;
 mod properties;
@@ -119,6 +120,7 @@ pub(super) fn created_for(total_price: Money, amount_due: Money, delivery_type: 
         payment_deadline: minute(30),
         requested_for: None,
         pii_sealed: None,
+        portions_taken: Vec::new(),
     };
     created.into()
 }

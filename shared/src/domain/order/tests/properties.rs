@@ -6,9 +6,9 @@ use super::*;
 use crate::domain::dispute::{DisputeClaim, DisputeReason};
 
 /// How long after the one before, and what: any command at all, or the one that leads on from where the order stands.
-type Step = (i64, Option<OrderCommand>);
+pub(super) type Step = (i64, Option<OrderCommand>);
 
-fn any_step() -> impl Strategy<Value = Step> {
+pub(super) fn any_step() -> impl Strategy<Value = Step> {
     (0i64..40, prop_oneof![1 => Just(None), 1 => any_command().prop_map(Some)])
 }
 
@@ -99,7 +99,7 @@ fn any_command() -> impl Strategy<Value = OrderCommand> {
 }
 
 /// Lets the steps happen, as far as anybody may take them.
-fn live(steps: Vec<Step>) -> Vec<OrderEvent> {
+pub(super) fn live(steps: Vec<Step>) -> Vec<OrderEvent> {
     let mut now = minute(0);
     let mut log = vec![created_for(Money::rub(20_000), Money::rub(15_000), DeliveryType::Building)];
     let mut order = replay(&log);

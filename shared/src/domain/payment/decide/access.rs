@@ -7,7 +7,9 @@ use crate::domain::{
 
 pub(super) fn authorise(actor: &Actor, command: &PaymentCommand) -> Result<(), PaymentError> {
     let may = match actor {
-        Actor::System(_) => !matches!(command, PaymentCommand::ResolveIntegrity { .. }),
+        Actor::System(_) => {
+            !matches!(command, PaymentCommand::ResolveIntegrity { .. } | PaymentCommand::ResolveRefund { .. })
+        }
         Actor::Provider(_) => is_news(command),
         Actor::Admin(_) => matches!(
             command,
@@ -15,6 +17,7 @@ pub(super) fn authorise(actor: &Actor, command: &PaymentCommand) -> Result<(), P
                 | PaymentCommand::RecordChargeback(_)
                 | PaymentCommand::RecordExternalRefund(_)
                 | PaymentCommand::ResolveIntegrity { .. }
+                | PaymentCommand::ResolveRefund { .. }
         ),
         Actor::Customer(_) | Actor::Producer { .. } => false,
     };
@@ -37,6 +40,7 @@ fn is_news(command: &PaymentCommand) -> bool {
         | PaymentCommand::RecordChargeback(_)
         | PaymentCommand::RecordExternalRefund(_)
         | PaymentCommand::ResolveIntegrity { .. }
+        | PaymentCommand::ResolveRefund { .. }
         | PaymentCommand::RequestRefund { .. } => false,
     }
 }

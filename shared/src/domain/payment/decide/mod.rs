@@ -7,6 +7,7 @@ mod integrity;
 mod operate;
 mod refund;
 mod report;
+mod resolve;
 mod settle;
 
 use super::{Initiated, Payment, PaymentCommand, PaymentError, PaymentEvent};
@@ -50,6 +51,9 @@ impl Initiated {
             PaymentCommand::RecordChargeback(act) => self.charged_back(act),
             PaymentCommand::RecordExternalRefund(act) => self.refunded_without_us(act),
             PaymentCommand::ResolveIntegrity { decision } => self.resolve_integrity(*decision, &intent.actor),
+            PaymentCommand::ResolveRefund { refund_id, finding, reason } => {
+                self.resolve_refund(*refund_id, *finding, reason, intent)
+            }
             PaymentCommand::RecordRefundResult { refund_id, epoch, outcome } => {
                 self.refund_result(*refund_id, *epoch, outcome)
             }

@@ -27,7 +27,7 @@ impl Initiated {
         Ok(vec![PaymentRefundRequested { refund_id, amount, source }.into()])
     }
 
-    fn check_room_for(&self, amount: Money) -> Result<(), PaymentError> {
+    pub(super) fn check_room_for(&self, amount: Money) -> Result<(), PaymentError> {
         if self.has_room_for(amount) { Ok(()) } else { Err(PaymentError::RefundExceedsCaptured) }
     }
 

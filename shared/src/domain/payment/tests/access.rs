@@ -21,6 +21,7 @@ fn people_ask_nothing_of_a_payment_but_an_administrator_may_capture() {
         (bank::charged_back(1, "r"), "system admin"),
         (bank::refunded(1, "r"), "system admin"),
         (PaymentCommand::ResolveIntegrity { decision: IntegrityDecision::RefundAll }, "admin"),
+        (resolutions::finding(), "admin"),
         (refunds::requesting(1, 100), "system"),
         (refunds::result(1, 1, RefundOutcome::Succeeded), "system provider"),
     ];

@@ -2,11 +2,13 @@
 
 mod access;
 mod bank;
+mod diagram;
 mod integrity;
 mod operations;
 mod properties;
 mod refunds;
 mod reports;
+mod resolutions;
 mod transitions;
 
 use chrono::{DateTime, TimeDelta, Utc};

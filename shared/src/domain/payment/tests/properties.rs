@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn any_command() -> impl Strategy<Value = PaymentCommand> {
+pub(super) fn any_command() -> impl Strategy<Value = PaymentCommand> {
     let outcomes = [
         RefundOutcome::Submitted,
         RefundOutcome::Submitted,
@@ -46,7 +46,7 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
     ]
 }
 
-fn live(commands: Vec<PaymentCommand>) -> Vec<PaymentEvent> {
+pub(super) fn live(commands: Vec<PaymentCommand>) -> Vec<PaymentEvent> {
     let mut log = vec![initiated()];
     let mut payment = replay(&log);
     for command in commands {
