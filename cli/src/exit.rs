@@ -4,6 +4,10 @@ use std::fmt;
 
 /// The request makes no sense.
 pub const USAGE: u8 = 2;
+/// There is no such thing.
+pub const NOT_FOUND: u8 = 3;
+/// It is forbidden as things stand.
+pub const CONFLICT: u8 = 4;
 /// A server does not answer.
 pub const UNAVAILABLE: u8 = 5;
 /// It was done, and some of it is not as it should be.
@@ -21,6 +25,11 @@ impl Exit {
     /// Ends with this code.
     pub fn new(code: u8, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
+    }
+
+    /// The database could not be reached.
+    pub fn no_database(error: &sqlx::Error) -> Self {
+        Self::new(UNAVAILABLE, format!("the database cannot be reached: {error}"))
     }
 }
 

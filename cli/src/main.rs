@@ -6,16 +6,18 @@ mod audit;
 mod bench;
 mod database;
 mod dev;
+mod doctor;
 mod exit;
 mod export;
 mod migrate;
 mod openapi;
 mod operate;
+mod seed;
 mod token;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -32,6 +34,17 @@ struct Cli {
 enum Verb {
     /// Run the whole system on this machine, with servers of its own and demo data.
     Dev(dev::DevArgs),
+    /// See whether this machine can run the system.
+    Doctor(doctor::DoctorArgs),
+    /// See how well a running service is.
+    Health(operate::HealthArgs),
+    /// Put kitchens and dishes into an empty installation.
+    Seed(seed::SeedArgs),
+    /// Print what a shell needs to complete this command.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// Measure what the system reaches on this machine, beside what others reach on the same servers.
     Bench(bench::BenchArgs),
     /// Judge the whole log by the invariants of the business.
@@ -67,6 +80,13 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match cli.verb {
             Verb::Dev(args) => dev::run(args).await,
+            Verb::Doctor(args) => doctor::run(args).await,
+            Verb::Health(args) => operate::health(args).await,
+            Verb::Seed(args) => seed::run(args).await,
+            Verb::Completions { shell } => {
+                clap_complete::generate(shell, &mut Cli::command(), "homefood", &mut std::io::stdout());
+                Ok(())
+            }
             Verb::Bench(args) => bench::run(args).await,
             Verb::Audit(args) => audit::run(args).await,
             Verb::Migrate(args) => migrate::run(args).await,

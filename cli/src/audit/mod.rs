@@ -45,7 +45,7 @@ pub struct AuditArgs {
 
 pub async fn run(args: AuditArgs) -> Result<()> {
     let options = PoolOptions { statement_timeout: None, ..PoolOptions::new("homefood audit", 2) };
-    let db = connect_pool(&args.database.url()?, options).await.context("the database cannot be reached")?;
+    let db = connect_pool(&args.database.url()?, options).await.map_err(|error| Exit::no_database(&error))?;
     let reader = LogReader::new(db.clone());
     let head = reader.head().await?;
     let mut auditor = Auditor::with_payable_min(args.payable_min_minor);

@@ -1,7 +1,7 @@
 //! `homefood dev`: the whole system on this machine, with servers of its own and demo data.
 
 mod bank;
-mod demo;
+pub mod demo;
 pub mod session;
 mod site;
 

@@ -53,6 +53,14 @@ impl Remote {
             json: self.json,
         })
     }
+
+    /// Where the service is, for what needs no token.
+    pub fn url(&self) -> Result<String> {
+        let session = session::read(&self.data_dir);
+        let from_session = || Some(session?.pointer("/url")?.as_str()?.to_owned());
+        let missing = || Exit::new(exit::USAGE, "say --url, or run `cargo dev`");
+        Ok(self.url.clone().or_else(from_session).ok_or_else(missing)?.trim_end_matches('/').to_owned())
+    }
 }
 
 impl Client {
@@ -112,10 +120,10 @@ impl Client {
 
 fn code(status: u16) -> u8 {
     match status {
-        400 => 2,
-        404 => 3,
-        409 | 412 | 422 => 4,
-        429 | 500.. => 5,
+        400 => exit::USAGE,
+        404 => exit::NOT_FOUND,
+        409 | 412 | 422 => exit::CONFLICT,
+        429 | 500.. => exit::UNAVAILABLE,
         _ => 1,
     }
 }

@@ -3,11 +3,13 @@
 mod client;
 mod dlq;
 mod follow;
+mod health;
 mod projection;
 mod show;
 mod stream;
 
 pub use dlq::DlqArgs;
+pub use health::HealthArgs;
 pub use projection::ProjectionArgs;
 pub use stream::{StreamArgs, TraceArgs};
 
@@ -21,6 +23,11 @@ pub async fn dlq(args: DlqArgs) -> Result<()> {
 /// `homefood projection …`
 pub async fn projection(args: ProjectionArgs) -> Result<()> {
     projection::run(args).await
+}
+
+/// `homefood health`
+pub async fn health(args: HealthArgs) -> Result<()> {
+    health::run(args).await
 }
 
 /// `homefood stream …`

@@ -10,7 +10,7 @@ use super::{
     follow::follow,
     show,
 };
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 
 #[derive(Debug, Args)]
 pub struct ProjectionArgs {
@@ -161,7 +161,7 @@ async fn post(client: &Client, act: &Act, verb: &str) -> Result<Value> {
 /// Wants something of the newest operation about the projection that has not ended.
 async fn ask(client: &Client, act: &Act, verb: &str) -> Result<()> {
     let projection = client.data(&format!("/admin/projections/{}", act.name), &[]).await?;
-    let nothing = || Exit::new(4, format!("nothing is being done to {}", act.name));
+    let nothing = || Exit::new(exit::CONFLICT, format!("nothing is being done to {}", act.name));
     let id = projection.pointer("/operations/0/id").and_then(Value::as_str).ok_or_else(nothing)?;
     say(client, &client.post(&format!("/operations/{id}/{verb}"), &json!({"reason": act.reason})).await?)
 }

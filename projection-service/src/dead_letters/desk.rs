@@ -41,7 +41,10 @@ pub enum LetterError {
     #[error("the letter waits behind an older one; redrive or discard that one first")]
     Waits,
     /// What a process manager would do cannot be tried without doing it.
-    #[error("only a projection's letters can be tried on trial")]
+    #[error(
+        "what a process manager does cannot be taken back: its commands append events and ask banks; look at the letter, \
+         then redrive it, which does nothing twice"
+    )]
     NoTrial,
     /// Nothing matched.
     #[error("no letter that could be redriven matches")]

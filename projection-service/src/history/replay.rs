@@ -74,20 +74,29 @@ pub enum HistoryError {
 
 /// The state at a version or time. A version that was not reached yet gives the newest.
 pub async fn state(log: &LogReader, stream: StreamId, until: Until) -> Result<StateAt, HistoryError> {
+    Ok(counted_state(log, stream, until).await?.0)
+}
+
+/// The same, and how many events had to be applied for it.
+pub(super) async fn counted_state(
+    log: &LogReader,
+    stream: StreamId,
+    until: Until,
+) -> Result<(StateAt, u64), HistoryError> {
     let StreamId { aggregate_type, aggregate_id } = stream;
     let last = match until {
         Until::Newest => u64::MAX,
         Until::Version(version) => version,
         Until::Time(at) => log.version_at(aggregate_type, aggregate_id, at).await?,
     };
-    let (version, mut state) = match aggregate_type {
+    let (version, mut state, applied) = match aggregate_type {
         AggregateType::Order => replay::<Order>(log, stream, last).await?,
         AggregateType::Payment => replay::<Payment>(log, stream, last).await?,
         AggregateType::Gift => replay::<Gift>(log, stream, last).await?,
         AggregateType::Dispute => replay::<Dispute>(log, stream, last).await?,
     };
     strip(&mut state);
-    Ok(StateAt { aggregate_type: aggregate_type.as_str().to_owned(), aggregate_id, version, state })
+    Ok((StateAt { aggregate_type: aggregate_type.as_str().to_owned(), aggregate_id, version, state }, applied))
 }
 
 /// Every field of the newest state, and the event that set it.
@@ -128,11 +137,15 @@ pub async fn row_at(
     Ok(rows)
 }
 
-async fn replay<A: EventSourced>(log: &LogReader, stream: StreamId, last: u64) -> Result<(u64, Value), HistoryError> {
-    let snapshot = log.snapshot(stream.aggregate_type, stream.aggregate_id).await?;
-    let snapshot = snapshot.filter(|(version, _)| *version <= last);
+async fn replay<A: EventSourced>(
+    log: &LogReader,
+    stream: StreamId,
+    last: u64,
+) -> Result<(u64, Value, u64), HistoryError> {
+    let snapshot = log.snapshot(stream.aggregate_type, stream.aggregate_id, last).await?;
     let read = snapshot.and_then(|(version, state)| Some((version, serde_json::from_str::<A>(&state).ok()?)));
     let (mut version, mut aggregate) = read.unwrap_or_default();
+    let mut applied = 0;
     while version < last {
         let limit = last.saturating_sub(version).min(u64::from(PAGE)) as u32;
         let page = log.stream(stream.aggregate_type, stream.aggregate_id, version, limit).await?;
@@ -141,8 +154,9 @@ async fn replay<A: EventSourced>(log: &LogReader, stream: StreamId, last: u64) -
         for event in &page {
             aggregate.apply(understood::<A>(event)?);
         }
+        applied += page.len() as u64;
     }
-    Ok((version, serde_json::to_value(&aggregate).unwrap_or_default()))
+    Ok((version, serde_json::to_value(&aggregate).unwrap_or_default(), applied))
 }
 
 async fn origins<A: EventSourced>(log: &LogReader, stream: StreamId) -> Result<Vec<FieldOrigin>, HistoryError> {

@@ -1,24 +1,7 @@
 //! What is said on a socket, in both directions.
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
-/// What a client says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FromClient {
-    Ping,
-    Resume { last_id: i64 },
-    Ack { id: i64 },
-}
-
-/// Why a client's message is of no use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) enum BadMessage {
-    UnknownMessageType,
-    InvalidJson,
-}
+use serde::Deserialize;
+use shared::web::socket::{BadMessage, FromClient, FromServer};
 
 #[derive(Deserialize)]
 struct Raw {
@@ -27,36 +10,21 @@ struct Raw {
     id: Option<i64>,
 }
 
-impl FromClient {
-    pub(super) fn parse(text: &str) -> Result<Self, BadMessage> {
-        let raw: Raw = serde_json::from_str(text).map_err(|_| BadMessage::InvalidJson)?;
-        let natural = |id: Option<i64>| id.filter(|id| *id >= 0).ok_or(BadMessage::InvalidJson);
-        match raw.r#type.as_str() {
-            "ping" => Ok(Self::Ping),
-            "resume" => Ok(Self::Resume { last_id: natural(raw.last_id)? }),
-            "ack" => Ok(Self::Ack { id: natural(raw.id)? }),
-            _ => Err(BadMessage::UnknownMessageType),
-        }
+/// What a client says, or why nobody can tell.
+pub(super) fn parse(text: &str) -> Result<FromClient, BadMessage> {
+    let raw: Raw = serde_json::from_str(text).map_err(|_| BadMessage::InvalidJson)?;
+    let natural = |id: Option<i64>| id.filter(|id| *id >= 0).ok_or(BadMessage::InvalidJson);
+    match raw.r#type.as_str() {
+        "ping" => Ok(FromClient::Ping),
+        "resume" => Ok(FromClient::Resume { last_id: natural(raw.last_id)? }),
+        "ack" => Ok(FromClient::Ack { id: natural(raw.id)? }),
+        _ => Err(BadMessage::UnknownMessageType),
     }
 }
 
-/// What the server says beside the entries of the feed, which are stored as they are said.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum FromServer {
-    Hello { session: Uuid, head_id: i64 },
-    Pong,
-    Resumed { replayed: u64 },
-    Gap { from: i64, to: i64 },
-    Error { code: BadMessage },
-    TokenExpiring { expires_at: DateTime<Utc>, seconds_left: u64 },
-}
-
-impl FromServer {
-    pub(super) fn to_frame(&self) -> String {
-        // Plain structs with string keys; writing them cannot fail.
-        serde_json::to_string(self).unwrap_or_default()
-    }
+pub(super) fn to_frame(message: &FromServer) -> String {
+    // Plain structs with string keys; writing them cannot fail.
+    serde_json::to_string(message).unwrap_or_default()
 }
 
 /// Why the server closes a socket.
@@ -93,6 +61,63 @@ impl CloseReason {
             Self::TokenExpired => "the token has expired; connect again with a new one",
             Self::TooSlow => "too slow; connect again and resume",
             Self::TooManySockets => "too many sockets of one user",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        domain::order::OrderStatus,
+        web::socket::{FeedMessage, Notification, NotificationKind, OrderStatusUpdate},
+    };
+
+    use super::*;
+    use crate::projections::feed::{EntryKind, FeedEntry};
+
+    #[test]
+    fn every_message_of_a_client_is_understood_as_it_is_described() {
+        for message in [FromClient::Ping, FromClient::Resume { last_id: 7 }, FromClient::Ack { id: 8 }] {
+            assert_eq!(parse(&serde_json::to_string(&message).unwrap()), Ok(message));
+        }
+        assert_eq!(parse(r#"{"type":"resume"}"#), Err(BadMessage::InvalidJson));
+        assert_eq!(parse(r#"{"type":"shout"}"#), Err(BadMessage::UnknownMessageType));
+    }
+
+    #[test]
+    fn every_entry_is_sent_as_it_is_described() {
+        let update = OrderStatusUpdate {
+            order_id: uuid::Uuid::from_u128(1).into(),
+            status: OrderStatus::Paid,
+            previous_status: OrderStatus::WaitingForPayment,
+            version: 2,
+            occurred_at: chrono::DateTime::UNIX_EPOCH,
+            reason: None,
+        };
+        let notification = Notification {
+            kind: NotificationKind::NewOrder,
+            title: "New order".to_owned(),
+            body: "It waits.".to_owned(),
+            order_id: Some(update.order_id),
+            gift_id: None,
+        };
+        let entries = [
+            (
+                EntryKind::OrderStatusUpdate(update.clone()),
+                FeedMessage::OrderStatusUpdate { id: 5, data: update.clone() },
+            ),
+            (
+                EntryKind::Notification(notification.clone()),
+                FeedMessage::Notification { id: 5, data: notification.clone() },
+            ),
+        ];
+        for (kind, described) in entries {
+            let data = match &kind {
+                EntryKind::OrderStatusUpdate(update) => serde_json::value::to_raw_value(update),
+                EntryKind::Notification(notification) => serde_json::value::to_raw_value(notification),
+            };
+            let entry = FeedEntry { id: 5, kind: kind.name().to_owned(), data: data.unwrap(), recorded_at: None };
+            assert_eq!(serde_json::from_str::<FeedMessage>(&entry.to_frame()).unwrap(), described);
         }
     }
 }

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use axum::extract::ws::{CloseFrame, Message};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{Sink, SinkExt, Stream, StreamExt};
-use shared::runtime::{Clock, Metrics, metrics::Outcome};
+use shared::{
+    runtime::{Clock, Metrics, metrics::Outcome},
+    web::socket::{FromClient, FromServer},
+};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, timeout},
@@ -16,7 +19,7 @@ use super::{
     Live,
     channel::Channel,
     hub::Listening,
-    messages::{CloseReason, FromClient, FromServer},
+    messages::{self, CloseReason},
     socket::machine_now,
 };
 use crate::{
@@ -146,7 +149,7 @@ impl Session {
             Message::Binary(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
         };
-        match FromClient::parse(text) {
+        match messages::parse(text) {
             Ok(FromClient::Ping) => self.say(out, &FromServer::Pong),
             // Entries are kept for a week whether they are acknowledged or not; the client's id is what counts.
             Ok(FromClient::Ack { .. }) => Ok(()),
@@ -219,11 +222,11 @@ impl Session {
     }
 
     fn say(&self, out: &mpsc::Sender<Outgoing>, what: &FromServer) -> Ended {
-        enqueue(out, Outgoing { message: Message::text(what.to_frame()), recorded_at: None })
+        enqueue(out, Outgoing { message: Message::text(messages::to_frame(what)), recorded_at: None })
     }
 
     async fn say_patiently(&self, out: &mpsc::Sender<Outgoing>, what: &FromServer) -> Ended {
-        enqueue_patiently(out, Message::text(what.to_frame())).await
+        enqueue_patiently(out, Message::text(messages::to_frame(what))).await
     }
 
     async fn tail(&self) -> Result<FeedTail, CloseReason> {

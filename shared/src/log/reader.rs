@@ -187,19 +187,29 @@ impl LogReader {
         Ok(found)
     }
 
-    /// The newest snapshot of a stream that this program understands: its version and the state.
+    /// The newest snapshot of a stream, of those up to a version, that this program understands: its version and the
+    /// state.
     pub async fn snapshot(
         &self,
         aggregate_type: AggregateType,
         aggregate_id: Uuid,
+        at_most: u64,
     ) -> Result<Option<(u64, String)>, LogError> {
         let row = sqlx::query(
-            "SELECT sequence, state::text AS state FROM snapshots
-             WHERE aggregate_type = $1 AND aggregate_id = $2 AND state_version = $3",
+            "
+            SELECT sequence, state::text AS state
+            FROM (SELECT aggregate_type, aggregate_id, sequence, state_version, state FROM snapshots
+                  UNION ALL
+                  SELECT aggregate_type, aggregate_id, sequence, state_version, state FROM snapshot_landmarks) s
+            WHERE aggregate_type = $1 AND aggregate_id = $2 AND state_version = $3 AND sequence <= $4
+            ORDER BY sequence DESC
+            LIMIT 1
+            ",
         )
         .bind(aggregate_type.as_str())
         .bind(aggregate_id.to_string())
         .bind(STATE_VERSION)
+        .bind(i64::try_from(at_most).unwrap_or(i64::MAX))
         .fetch_optional(&self.db)
         .await?;
         let Some(row) = row else { return Ok(None) };

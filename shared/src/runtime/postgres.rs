@@ -36,6 +36,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (110, "payment cases", include_str!("../../../migrations/0110_payment_cases.sql")),
     (120, "bulk generations", include_str!("../../../migrations/0120_bulk_generations.sql")),
     (121, "feed audit", include_str!("../../../migrations/0121_feed_audit.sql")),
+    (122, "snapshot landmarks", include_str!("../../../migrations/0122_snapshot_landmarks.sql")),
 ];
 
 /// How long a caller waits for a free connection.

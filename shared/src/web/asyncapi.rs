@@ -1,7 +1,9 @@
-//! The AsyncAPI document of the event log on NATS, from the events' own types.
+//! The AsyncAPI document of the event log on NATS and of the socket, from the types of events and messages.
 
+use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
+use super::socket::{FeedMessage, FromClient, FromServer};
 use crate::{domain::AggregateType, follow::cloud_event::EVENT_HEADERS, subjects};
 
 /// AsyncAPI 3: a channel and a message for every type of event.
@@ -18,6 +20,27 @@ pub fn document(version: &str) -> Value {
             messages.insert(name.to_owned(), message(aggregate_type, (name, schema_version), meaning, payload));
         }
     }
+    let said = [
+        ("receive", Said::by::<FromClient>(&mut schemas)),
+        ("send", Said::by::<FromServer>(&mut schemas)),
+        ("send", Said::by::<FeedMessage>(&mut schemas)),
+    ];
+    let mut spoken = Map::new();
+    for (action, said) in said.into_iter().flat_map(|(action, all)| all.into_iter().map(move |said| (action, said))) {
+        let key = format!("socket_{}", said.name);
+        operations.insert(key.clone(), said.operation(action, &key));
+        spoken.insert(key.clone(), json!({ "$ref": format!("#/components/messages/{key}") }));
+        messages.insert(key, said.message());
+    }
+    channels.insert(
+        "socket".to_owned(),
+        json!({
+            "address": "/ws",
+            "description": "A WebSocket of one user: the feed as it grows, and what was missed. JSON in text frames, \
+                            each with its `type`. The upgrade takes a token or a ticket, as `/openapi.json` says.",
+            "messages": spoken,
+        }),
+    );
     json!({
         "asyncapi": "3.0.0",
         "info": {
@@ -64,6 +87,47 @@ fn message(aggregate_type: AggregateType, (name, version): (&str, u16), meaning:
         "traits": [{ "$ref": "#/components/messageTraits/cloud_event" }],
         "payload": payload,
     })
+}
+
+/// A message on the socket: its `type`, what it means, and its shape.
+struct Said {
+    name: String,
+    meaning: String,
+    payload: Value,
+}
+
+impl Said {
+    /// Every message that a type says: its variants.
+    fn by<T: JsonSchema>(schemas: &mut Map<String, Value>) -> Vec<Self> {
+        let mut schema = lifted(schemars::schema_for!(T).to_value(), schemas);
+        let Value::Array(variants) = schema["oneOf"].take() else { return Vec::new() };
+        let said = |payload: Value| Self {
+            name: payload["properties"]["type"]["const"].as_str().unwrap_or_default().to_owned(),
+            meaning: payload["description"].as_str().unwrap_or_default().to_owned(),
+            payload,
+        };
+        variants.into_iter().map(said).collect()
+    }
+
+    fn message(self) -> Value {
+        json!({
+            "name": self.name,
+            "title": self.name,
+            "summary": self.meaning,
+            "contentType": "application/json",
+            "payload": self.payload,
+        })
+    }
+
+    /// `receive` is what the service hears, `send` what it says.
+    fn operation(&self, action: &str, key: &str) -> Value {
+        json!({
+            "action": action,
+            "channel": { "$ref": "#/channels/socket" },
+            "summary": self.meaning,
+            "messages": [{ "$ref": format!("#/channels/socket/messages/{key}") }],
+        })
+    }
 }
 
 fn headers() -> Value {
@@ -120,6 +184,25 @@ mod tests {
             }
             Value::Array(items) => items.iter().for_each(|item| targets(item, found)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[test]
+    fn every_message_on_the_socket_is_described() {
+        let document = document("1");
+        let heard = ["ping", "resume", "ack"];
+        let said =
+            ["hello", "pong", "resumed", "gap", "error", "token_expiring", "order_status_update", "notification"];
+        let spoken = document["channels"]["socket"]["messages"].as_object().unwrap();
+        assert_eq!(spoken.len(), heard.len() + said.len(), "{spoken:?}");
+        for (action, names) in [("receive", &heard[..]), ("send", &said[..])] {
+            for name in names {
+                let key = format!("socket_{name}");
+                assert_eq!(document["operations"][&key]["action"], action, "{name}");
+                let message = &document["components"]["messages"][&key];
+                assert_eq!(message["payload"]["properties"]["type"]["const"], *name, "{message}");
+                assert!(!message["summary"].as_str().unwrap().is_empty(), "{name}");
+            }
         }
     }
 

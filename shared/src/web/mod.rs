@@ -16,6 +16,7 @@ pub mod params;
 pub mod problem;
 pub mod request;
 pub mod serve;
+pub mod socket;
 pub mod token;
 
 pub use alias::Alias;

@@ -8,13 +8,11 @@ use shared::{
         order::{CancelReason, OrderCancelled, OrderEvent, OrderStatus},
     },
     log::RecordedEvent,
+    web::socket::{Notification, NotificationKind, OrderStatusUpdate},
 };
 use smallvec::smallvec;
 
-use super::row::{
-    EntryKind, FeedGift, FeedKey, FeedOrder, FeedRow, NewEntry, Notification, NotificationKind, OrderStatusUpdate,
-    Recipient,
-};
+use super::row::{EntryKind, FeedGift, FeedKey, FeedOrder, FeedRow, NewEntry, Recipient};
 use crate::engine::{FoldError, Keys, Projection};
 
 /// The projection of feeds.

@@ -6,9 +6,10 @@ use shared::{
         gift::{DeliveryChannel, GiftCancelled, GiftEvent, GiftStatus},
     },
     log::RecordedEvent,
+    web::socket::{Notification, NotificationKind as Kind},
 };
 
-use super::row::{EntryKind, FeedGift, NewEntry, Notification, NotificationKind as Kind, Recipient};
+use super::row::{EntryKind, FeedGift, NewEntry, Recipient};
 
 impl FeedGift {
     pub(super) fn take(&mut self, event: &RecordedEvent, gift_event: &GiftEvent) {

@@ -21,8 +21,6 @@ mod told;
 
 pub use fold::Feed;
 pub use queries::{FeedTail, entries_after, forget_older, heads, tail};
-pub use row::{
-    EntryKind, FeedEntry, FeedGift, FeedKey, FeedOrder, FeedRow, NewEntry, Notification, NotificationKind,
-    OrderStatusUpdate, Recipient,
-};
+pub use row::{EntryKind, FeedEntry, FeedGift, FeedKey, FeedOrder, FeedRow, NewEntry, Recipient};
+pub use shared::web::socket::{Notification, NotificationKind, OrderStatusUpdate};
 pub use store::UserEntries;

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 use shared::{
     domain::{GiftId, OrderId, ProducerId, UserId, order::OrderStatus},
     log::{Position, RecordedEvent},
+    web::socket::{Notification, OrderStatusUpdate},
 };
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What the feed knows of an order.
@@ -169,94 +169,6 @@ impl EntryKind {
             Self::Notification(_) => "notification",
         }
     }
-}
-
-/// An order moved on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct OrderStatusUpdate {
-    /// The order.
-    pub order_id: OrderId,
-    /// Where it stands now.
-    pub status: OrderStatus,
-    /// Where it stood before.
-    pub previous_status: OrderStatus,
-    /// The version of the order.
-    pub version: u64,
-    /// When.
-    pub occurred_at: DateTime<Utc>,
-    /// Why, when it was called off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub reason: Option<String>,
-}
-
-/// Something to show to a person.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Notification {
-    /// What it is about, for machines.
-    pub kind: NotificationKind,
-    /// One line.
-    pub title: String,
-    /// A sentence.
-    pub body: String,
-    /// The order it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub order_id: Option<OrderId>,
-    /// The gift it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub gift_id: Option<GiftId>,
-}
-
-/// What a notification is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NotificationKind {
-    /// A cook has a paid order to take on.
-    NewOrder,
-    /// An attempt to pay came to nothing.
-    PaymentFailed,
-    /// The meal waits to be fetched or brought.
-    OrderReady,
-    /// The meal was handed over.
-    OrderDelivered,
-    /// The order was called off.
-    OrderCancelled,
-    /// Money came back.
-    RefundSettled,
-    /// A customer disputes an order.
-    DisputeOpened,
-    /// A dispute moved on: an answer, an offer, a call for a decision.
-    DisputeUpdated,
-    /// A dispute was decided.
-    DisputeResolved,
-    /// The cook's share was released.
-    PayoutReleased,
-    /// A gift is paid and has a code.
-    GiftIssued,
-    /// Somebody was given something.
-    GiftReceived,
-    /// The buyer is to pass the code on.
-    GiftToHandOver,
-    /// The recipient was told.
-    GiftDelivered,
-    /// The recipient took it.
-    GiftActivated,
-    /// The dish of a gift could not be ordered.
-    GiftActivationReverted,
-    /// A refund of an order came back to a gift.
-    GiftCredited,
-    /// A gift is about to expire.
-    GiftExpiresSoon,
-    /// A gift's time is over.
-    GiftExpired,
-    /// A gift was called off.
-    GiftCancelled,
-    /// Nobody can use a gift.
-    GiftBlocked,
-    /// A gift can be used again.
-    GiftUnblocked,
 }
 
 /// An entry of a user's feed. Goes over NATS to the instances that hold the user's sockets.
