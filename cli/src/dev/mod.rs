@@ -4,6 +4,7 @@ mod bank;
 pub mod demo;
 pub mod session;
 mod site;
+mod time;
 
 use std::{ffi::OsString, path::PathBuf, process::Command, time::Duration};
 
@@ -128,6 +129,9 @@ async fn serve(args: &DevArgs, servers: &DevServers, listener: TcpListener) -> R
         }
     };
     let platform = Platform::new("homefood", settings.shared.clone()).await?;
+    time::restore(&platform.clock, &args.data_dir)?;
+    let (clock, data_dir) = (platform.clock.clone(), args.data_dir.clone());
+    platform.supervisor.spawn("dev_clock", move |shutdown| time::keep(clock.clone(), data_dir.clone(), shutdown));
     let router = start(&platform, &settings, &read_settings).await?;
     let url = format!("http://localhost:{port}");
     if let Some(bank) = &bank {
@@ -206,7 +210,7 @@ fn parse<T: settings::Settings>(args: &DevArgs, servers: &DevServers, port: u16,
 
 /// Empties the data directory, but only what `dev` itself puts there.
 fn reset(args: &DevArgs) -> Result<()> {
-    for name in ["postgres", "nats", bank::FOLDER, KEY_FILE, session::FILE] {
+    for name in ["postgres", "nats", bank::FOLDER, KEY_FILE, session::FILE, time::FILE] {
         let path = args.data_dir.join(name);
         let gone = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         match gone {
