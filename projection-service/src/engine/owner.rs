@@ -29,6 +29,9 @@ use super::{
 pub(super) const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL plan_cache_mode = force_generic_plan; \
                                 SET LOCAL enable_seqscan = off";
 
+/// Folding waits for nothing, so after so many events the others on this thread get their turn.
+const YIELD_AFTER: usize = 256;
+
 /// Folds one projection while it holds the lease.
 pub(super) struct Owner<'a, P: ReadModel> {
     pub(super) parts: &'a RunnerParts,
@@ -145,7 +148,10 @@ impl<'a, P: ReadModel> Owner<'a, P> {
     async fn fold_batch(&mut self, fold: &mut Fold<P>, events: &[&Arc<RecordedEvent>]) -> Vec<NewLetter> {
         let mut letters = Vec::new();
         let mut failing = BTreeMap::<Uuid, Failing>::new();
-        for event in events.iter().copied() {
+        for (folded, event) in events.iter().copied().enumerate() {
+            if folded % YIELD_AFTER == YIELD_AFTER - 1 {
+                tokio::task::yield_now().await;
+            }
             let id = event.aggregate_id;
             if self.blocked.contains(&id) {
                 letters.push(NewLetter { event: event.clone(), failure: None });

@@ -153,7 +153,7 @@ async fn what_followed_stands_behind_what_it_followed_from() {
     assert_eq!(entries, [(0, 1), (1, 3), (2, 4), (0, 2), (0, 5)]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_thousand_events_of_one_stream_are_answered_for_from_less_than_five_thousand() {
     let (app, mut log) = (App::start().await, Log::new());
     let id = Uuid::now_v7();
