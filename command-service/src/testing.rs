@@ -14,7 +14,7 @@ use shared::{
             CreateOrder, DeliveryType, Funds, MarkPaid, Order, OrderCommand, OrderPolicy, ProducerSnapshot,
             RequestPayment, RequestedLine,
         },
-        payment::Payment,
+        payment::{Payment, Provider, ProviderChoice},
     },
     follow::LogFeed,
     log::{LOG_CHANNEL, LogReader},
@@ -218,7 +218,7 @@ pub(crate) fn create(order_id: OrderId) -> OrderCommand {
 pub(crate) fn pay(order_id: OrderId) -> OrderCommand {
     OrderCommand::RequestPayment(RequestPayment {
         order_id,
-        provider: None,
+        provider: ProviderChoice::own(Provider::DevFake),
         return_url: "http://localhost/paid".to_owned(),
         capture_mode: None,
         policy: OrderPolicy::default(),

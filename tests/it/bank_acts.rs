@@ -5,7 +5,7 @@ use serde_json::json;
 use shared::domain::order::OrderStatus;
 use uuid::Uuid;
 
-use crate::harness::{Client, TestSystem, scenario_dish};
+use crate::harness::{Client, TestSystem, id_of, return_url, roubles, scenario_dish};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refund_in_the_banks_cabinet_is_booked_and_the_order_is_capped() {
@@ -114,6 +114,11 @@ async fn two_administrators_send_back_money_that_does_not_fit() {
         // The order asked for another amount, so either way it does not take the money.
         system.payment_gets(payment, "payment_refund_succeeded").await;
         assert!(!system.order_events(order).await.contains(&"order_paid".to_owned()));
+        // The attempt is over, and the customer may pay anew until the deadline.
+        system.order_gets(order, "order_payment_attempt_failed").await;
+        let again = customer.pay(order).await;
+        assert_ne!(again, payment);
+        system.audit().await;
         system.advance(TimeDelta::minutes(31));
         system.order_reaches(order, OrderStatus::Cancelled).await;
         system.finish().await;
@@ -160,4 +165,22 @@ async fn a_chargeback_of_everything_leaves_a_cancellation_nothing_to_give() {
     assert!(!system.payment_events(payment).await.contains(&"payment_refund_requested".to_owned()));
     assert!(!system.order_events(order).await.contains(&"order_refund_failed".to_owned()));
     system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gift_whose_money_did_not_fit_can_be_paid_anew() {
+    for decision in ["REFUND_ALL", "ACCEPT_AS_PROVIDER"] {
+        let system = TestSystem::start().await;
+        let buyer = system.customer();
+        let (gift, payment) = buyer.buy_gift(&json!({ "value": roubles("1000.11") })).await;
+        buyer.complete_at_bank(payment).await;
+        system.payment_gets(payment, "payment_integrity_violated").await;
+        decide(&system.admin(), payment, decision).await;
+        decide(&system.another_admin(), payment, decision).await;
+        system.payment_gets(payment, "payment_refund_succeeded").await;
+        system.gift_gets(gift, "gift_payment_attempt_failed").await;
+        let again = buyer.gift_command(&format!("/{gift}/payments"), &return_url()).await.data();
+        assert_ne!(id_of(&again["payment_id"]), payment);
+        system.finish().await;
+    }
 }

@@ -66,6 +66,53 @@ async fn a_customer_whom_the_bank_is_checking_gets_ten_minutes_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_by_the_bank_that_ends_in_the_ten_minutes_after_the_deadline_pays_the_order() {
+    let system = TestSystem::start().await;
+    let customer = system.customer();
+    let order = customer.place(scenario_dish(3), 1).await;
+    let payment = customer.pay(order).await;
+    customer.complete_at_bank(payment).await;
+    system.payment_gets(payment, "payment_processing").await;
+    system.advance(TimeDelta::minutes(30) + TimeDelta::seconds(1));
+    system.come_to_rest(&Leftovers::default()).await;
+    system.advance(TimeDelta::minutes(9));
+    assert_eq!(customer.order(order).await.data()["status"], "WAITING_FOR_PAYMENT");
+    customer.complete_at_bank(payment).await;
+    system.order_reaches(order, OrderStatus::Paid).await;
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_by_the_bank_that_outlasts_the_ten_minutes_pays_nothing() {
+    let system = TestSystem::start().await;
+    let customer = system.customer();
+    let order = customer.place(scenario_dish(3), 1).await;
+    let payment = customer.pay(order).await;
+    customer.complete_at_bank(payment).await;
+    system.payment_gets(payment, "payment_processing").await;
+    for minutes in [31, 11] {
+        system.advance(TimeDelta::minutes(minutes));
+        system.come_to_rest(&Leftovers::default()).await;
+    }
+    system.order_reaches(order, OrderStatus::Cancelled).await;
+    // A check cannot be called off at the bank; what it brings afterwards goes back.
+    customer.complete_at_bank(payment).await;
+    system.payment_gets(payment, "payment_refund_succeeded").await;
+    assert!(!system.order_events(order).await.contains(&"order_paid".to_owned()));
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reminder_as_late_as_the_acceptance_deadline_reminds_nobody() {
+    let system = TestSystem::start().await;
+    let (order, _) = system.paid_order(scenario_dish(0), 1).await;
+    system.advance(TimeDelta::seconds(902));
+    system.order_reaches(order, OrderStatus::Cancelled).await;
+    assert!(!system.order_events(order).await.contains(&"order_producer_reminded".to_owned()));
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_the_customer_never_finishes_dies_with_the_order() {
     let system = TestSystem::start().await;
     let customer = system.customer();

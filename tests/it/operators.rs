@@ -182,6 +182,10 @@ async fn operators_see_what_happened_and_how_things_stood() {
     system.deliver(order).await;
     system.audit().await;
     let admin = system.admin();
+    let payments = admin.get("/api/v1/admin/events?aggregate_type=payment&limit=100").await.expect(200).data();
+    let payments = payments.as_array().unwrap();
+    assert!(!payments.is_empty() && payments.iter().all(|event| event["aggregate_type"] == "payment"), "{payments:?}");
+    admin.get("/api/v1/admin/events?aggregate_type=zzz").await.expect_problem(400, "VALIDATION_ERROR");
     let events = admin.get(&format!("/api/v1/admin/events?aggregate_id={order}&limit=100")).await.expect(200);
     assert!(!events.text().contains("pii_sealed"));
     let events = events.data();

@@ -1,11 +1,11 @@
 //! An order from the wish to the payout, and what is refused on the way.
 
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::domain::order::OrderStatus;
 use uuid::Uuid;
 
-use crate::harness::{TestSystem, other_dish, scenario_dish, wish};
+use crate::harness::{TestSystem, id_of, other_dish, scenario_dish, wish};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn placing_an_order_answers_with_its_total() {
@@ -107,5 +107,30 @@ async fn marks_are_given_once_after_completion() {
     customer.act(order, "complete").await.expect(200);
     customer.act(order, "rating").await.expect(201);
     customer.act(order, "rating").await.expect_rule("already_rated");
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_answers_with_the_order_and_what_its_caller_may_do_next() {
+    let system = TestSystem::start().await;
+    let (customer, key) = (system.customer(), Uuid::now_v7().to_string());
+    let wish = wish(scenario_dish(0), 2);
+    let placed = customer.post_once("/api/v1/orders", &wish, &key).await.expect(201);
+    let data = placed.data();
+    let total = json!({ "amount": "200.00", "currency": "RUB" });
+    assert_eq!((&data["total_price"], &data["amount_due"], &data["quantity"]), (&total, &total, &json!(2)));
+    assert_eq!(data["items"], json!([{ "dish_id": scenario_dish(0), "quantity": 2 }]));
+    assert_eq!((&data["allowed_actions"], &data["payment"]), (&json!(["pay", "cancel"]), &Value::Null));
+    let order = id_of(&data["id"]);
+    let payment = customer.pay(order).await;
+    customer.complete_at_bank(payment).await;
+    system.order_reaches(order, OrderStatus::Paid).await;
+    let accepted = system.producer().act(order, "accept").await.expect(200).data();
+    let paid = json!({ "payment_id": payment, "attempt_no": 1, "status": "SUCCEEDED", "amount": total });
+    assert_eq!(accepted["payment"], paid);
+    let seen = system.producer().order(order).await.data();
+    assert_eq!(accepted["allowed_actions"], seen["allowed_actions"]);
+    let again = customer.post_once("/api/v1/orders", &wish, &key).await.expect(201);
+    assert_eq!(again.data(), data, "the answer is the one that was given");
     system.finish().await;
 }

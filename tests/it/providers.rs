@@ -1,8 +1,9 @@
 //! A payment provider that is not well.
 
 use chrono::TimeDelta;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::domain::order::OrderStatus;
+use uuid::Uuid;
 
 use crate::harness::{TestSystem, eventually, scenario_dish};
 
@@ -52,5 +53,27 @@ async fn five_failures_open_the_circuit_and_two_successes_after_a_minute_close_i
         if health.1 == "healthy" { Ok(()) } else { Err(format!("{health:?}")) }
     })
     .await;
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_is_not_enabled_is_refused_and_costs_no_attempt() {
+    let system = TestSystem::start().await;
+    let customer = system.customer();
+    let order = customer.place(scenario_dish(0), 1).await;
+    let (key, path) = (Uuid::now_v7().to_string(), format!("/api/v1/orders/{order}/payments"));
+    let body = json!({ "return_url": "http://localhost:3000/paid", "provider": "TBANK" });
+    for key in [key.clone(), key, Uuid::now_v7().to_string()] {
+        customer.post_once(&path, &body, &key).await.expect_rule("provider_disabled");
+    }
+    assert_eq!(system.order_events(order).await, ["order_created"]);
+    let gift = json!({
+        "value": { "amount": "1000.00", "currency": "RUB" }, "return_url": "http://localhost:3000/paid",
+        "provider": "TBANK"
+    });
+    customer.gift_command("", &gift).await.expect_rule("provider_disabled");
+    let payment = customer.pay(order).await;
+    customer.complete_at_bank(payment).await;
+    system.order_reaches(order, OrderStatus::Paid).await;
     system.finish().await;
 }

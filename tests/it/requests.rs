@@ -40,6 +40,7 @@ async fn wrong_fields_of_an_order_are_named() {
         ("expected_total", json!(["100.00", "RUB"]), "/expected_total"),
         ("expected_total", json!(100.0), "/expected_total"),
         ("expected_total", json!({ "amount": "100.001", "currency": "RUB" }), "/expected_total"),
+        ("expected_total", json!({ "amount": "100.000", "currency": "RUB" }), "/expected_total"),
         ("expected_total", json!({ "amount": 100, "currency": "RUB" }), "/expected_total"),
         ("requested_for", json!("tomorrow"), "/requested_for"),
     ] {
@@ -51,6 +52,8 @@ async fn wrong_fields_of_an_order_are_named() {
     let cheaper = wish_with("expected_total", json!({ "amount": "99.00", "currency": "RUB" }));
     let refused = customer.post("/api/v1/orders", &cheaper).await.expect_rule("price_changed");
     assert_eq!(refused.json()["current_total"]["amount"], "100.00");
+    let foreign = wish_with("expected_total", json!({ "amount": "100.00", "currency": "USD" }));
+    customer.post("/api/v1/orders", &foreign).await.expect_rule("currency_mismatch");
     assert_eq!(system.head().await, 0);
     system.finish().await;
 }
@@ -158,5 +161,37 @@ async fn the_alias_and_the_trailing_slash_are_served() {
     let first = customer.post_once("/api/orders/", &wish(scenario_dish(0), 1), "key").await.expect(201);
     let again = customer.post_once("/api/v1/orders", &wish(scenario_dish(0), 1), "key").await.expect(201);
     assert_eq!((first.body, again.header("idempotent-replayed")), (again.body.clone(), "true"));
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_exist_stays_so_under_its_key() {
+    let system = TestSystem::start().await;
+    let customer = system.customer();
+    let unknown = |quantity: u32| wish(Uuid::from_u128(404), quantity);
+    let gift = |quantity: u32| {
+        let mut gift = return_url();
+        gift["dish_id"] = json!(Uuid::from_u128(404));
+        gift["quantity"] = json!(quantity);
+        gift
+    };
+    let dispute = |claimed: u32| {
+        let claimed = json!({ "amount": format!("{claimed}.00"), "currency": "RUB" });
+        json!({ "reason_code": "LATE", "description": "It came late.", "claimed_amount": claimed })
+    };
+    let nowhere = format!("/api/v1/orders/{}/disputes", Uuid::from_u128(404));
+    for (path, body, other) in [
+        ("/api/v1/orders", unknown(1), unknown(2)),
+        ("/api/v1/gifts", gift(1), gift(2)),
+        (nowhere.as_str(), dispute(1), dispute(2)),
+    ] {
+        let key = Uuid::now_v7().to_string();
+        let first = customer.post_once(path, &body, &key).await.expect_problem(404, "NOT_FOUND");
+        assert_eq!(first.header("idempotent-replayed"), "");
+        let again = customer.post_once(path, &body, &key).await.expect_problem(404, "NOT_FOUND");
+        assert_eq!((again.header("idempotent-replayed"), again.text()), ("true", first.text()), "{path}");
+        customer.post_once(path, &other, &key).await.expect_problem(422, "IDEMPOTENCY_KEY_REUSED");
+    }
+    assert_eq!(system.head().await, 0);
     system.finish().await;
 }

@@ -4,8 +4,8 @@ use shared::domain::{
     Actor, GiftId, Money, PaymentId,
     gift::{ActivateGift, CodeRef, Gift, GiftCommand, GiftPolicy, GiftWish, IssueGift, PurchaseGift},
     payment::{
-        CaptureMode, EvidenceSource, InitiatePayment, Payment, PaymentCommand, PaymentPolicy, Provider, ProviderReport,
-        ProviderStatus, Purpose, RecordProviderStatus,
+        CaptureMode, EvidenceSource, InitiatePayment, Payment, PaymentCommand, PaymentPolicy, Provider, ProviderChoice,
+        ProviderReport, ProviderStatus, Purpose, RecordProviderStatus,
     },
 };
 use uuid::Uuid;
@@ -36,7 +36,7 @@ pub fn give(world: &mut World, kopecks: i64) -> GiftId {
         deliver_at: None,
         pii_sealed: None,
         return_url: "https://shop.test".into(),
-        provider: None,
+        provider: ProviderChoice::own(Provider::DevFake),
         policy,
     };
     world.submit::<Gift>(gift_id.0, &from, GiftCommand::Purchase(Box::new(purchase)));

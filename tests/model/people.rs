@@ -13,7 +13,8 @@ use shared::domain::{
         ProducerSnapshot, RefundAmount, RefundSource, RejectReason, RequestPayment, RequestedLine,
     },
     payment::{
-        BankAct, CaptureMode, EvidenceSource, Payment, PaymentCommand, Provider, ProviderReport, ProviderStatus,
+        BankAct, CaptureMode, EvidenceSource, Payment, PaymentCommand, Provider, ProviderChoice, ProviderReport,
+        ProviderStatus,
     },
 };
 use uuid::Uuid;
@@ -118,7 +119,8 @@ impl World {
             0..8 => {
                 let (order_id, return_url) = (OrderId(id), "https://shop.test".to_owned());
                 let capture_mode = Some(capture_mode);
-                let request = RequestPayment { order_id, provider: None, return_url, capture_mode, policy };
+                let provider = ProviderChoice::own(Provider::DevFake);
+                let request = RequestPayment { order_id, provider, return_url, capture_mode, policy };
                 (customer(), OrderCommand::RequestPayment(request))
             }
             8..11 => (cook(), OrderCommand::Accept { eta_minutes: 30 }),

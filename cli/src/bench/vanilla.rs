@@ -12,6 +12,7 @@ use shared::domain::{
         CreateOrder, DeliveryType, Funds, MarkPaid, Order, OrderCommand, OrderPolicy, ProducerSnapshot, RequestPayment,
         RequestedLine,
     },
+    payment::{Provider, ProviderChoice},
 };
 use sqlx::{
     PgPool,
@@ -72,7 +73,7 @@ impl Vanilla {
         let total = Money::rub(90_000);
         let request = RequestPayment {
             order_id,
-            provider: None,
+            provider: ProviderChoice::own(Provider::DevFake),
             return_url: "http://localhost/paid".to_owned(),
             capture_mode: None,
             policy,

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::state::AppState;
 use crate::{
     command_handler::{Answers, CommandError, CommandHandler, Handled, Submission},
-    event_log::{AppendError, Receipt},
+    event_log::{AppendError, AppendOutcome, AppendRequest, Receipt, ReceiptDraft},
 };
 
 /// A command as it came over the wire, with everything but its meaning checked.
@@ -214,6 +214,35 @@ impl<T> Command<T> {
             return Ok(());
         }
         Err(Problem::new(ErrorCode::IdempotencyKeyReused).detail("this key stands for another request; take a new one"))
+    }
+
+    /// What is refused before any aggregate is asked: kept under the key like every other refusal that stays so.
+    pub async fn refuse(&self, state: &AppState, problem: Problem) -> Result<Response, Problem> {
+        let stays = matches!(problem.status(), StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY);
+        if self.key.is_none() || !stays {
+            return Err(problem);
+        }
+        let receipt = ReceiptDraft {
+            fingerprint: self.fingerprint.0,
+            status: Some(problem.status().as_u16()),
+            data: Some(Arc::from(String::from_utf8_lossy(&problem.to_bytes()))),
+            sequence: 0,
+        };
+        let request = AppendRequest {
+            command_id: self.command_id,
+            receipt: Some(receipt),
+            stream: None,
+            timers: Vec::new(),
+            portions: None,
+            ticket: None,
+        };
+        match state.queue.append(request).await.map_err(append_problem)? {
+            AppendOutcome::ReceiptFound(receipt) => {
+                state.metrics.idempotent_replays.get_or_create(&self.route).inc();
+                self.replay(state, &receipt)
+            }
+            AppendOutcome::Appended(_) | AppendOutcome::Conflict | AppendOutcome::ShortOfPortions => Err(problem),
+        }
     }
 
     /// The answer that was given before, byte for byte.

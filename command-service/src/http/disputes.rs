@@ -197,11 +197,14 @@ pub(super) async fn open_dispute(
 ) -> Result<Response, Problem> {
     command.require_key()?;
     let actor = party(&state, &command.principal, order_id, &[Role::Customer, Role::Admin]).await?;
-    let before = load_order(&state, order_id).await?.ok_or_else(|| Problem::not_found("there is no such order"))?;
+    let no_such_order = || Problem::not_found("there is no such order");
+    let Some(before) = load_order(&state, order_id).await? else {
+        return command.refuse(&state, no_such_order()).await;
+    };
     let customer_id = before.aggregate.customer_id().unwrap_or(command.principal.user_id);
     // Nothing is sealed in somebody else's name.
     if matches!(actor, Actor::Customer(asking) if asking != customer_id) {
-        return Err(Problem::not_found("there is no such order"));
+        return command.refuse(&state, no_such_order()).await;
     }
     let claim = sealed_claim(&state, customer_id, &command.body).await?;
 

@@ -60,6 +60,20 @@ pub(super) async fn create(
     }
     // The same command again, after a crash between its two steps, goes on with the same share.
     let order_id = OrderId(Uuid::new_v5(&command.command_id(), b"order"));
+    match with_share(state, command, order_id, handle, address).await {
+        Ok(create) => place(state, command, actor, create).await,
+        Err(problem) => command.refuse(state, problem).await,
+    }
+}
+
+/// What is ordered, with the gift's share of it reserved.
+async fn with_share(
+    state: &AppState,
+    command: &Command<NewOrder>,
+    order_id: OrderId,
+    handle: GiftHandle,
+    address: ClientAddress,
+) -> Result<CreateOrder, Problem> {
     let mut create = agree(state, command, order_id).await?;
     let total = create.quote(state.clock.now()).map_err(|error| order_problem(&error))?;
     let (gift_id, given) = match handle {
@@ -85,7 +99,7 @@ pub(super) async fn create(
         None => reserved?,
     };
     create.gift = share(gift_id, order_id, &gift);
-    place(state, command, actor, create).await
+    Ok(create)
 }
 
 /// What the order has of the gift: nothing, if a share would leave less than a card can pay.
@@ -109,7 +123,7 @@ async fn place(
     let order_id = create.order_id;
     let share = create.gift.as_ref().map(|gift| (gift.share.gift_id, gift.share.reservation_id));
     let place = OrderCommand::Create(Box::new(create));
-    let view = view(order_id);
+    let view = view(state, order_id, &actor);
     let answer =
         command.execute(state, on_order(state, order_id, false, StatusCode::CREATED, &view), actor, place).await;
     let is_refused = |problem: &Problem| problem.status().is_client_error();

@@ -88,7 +88,10 @@ pub(super) async fn activate_gift(
     let (gift_id, given) = match (&command.body.code, command.body.gift_id) {
         (Some(code), None) => {
             let given = GivenCode::look_up(&state, command.principal.user_id, address, code).await?;
-            (given.gift_id()?, Some(given))
+            match given.gift_id() {
+                Ok(gift_id) => (gift_id, Some(given)),
+                Err(problem) => return command.refuse(&state, problem).await,
+            }
         }
         (None, Some(gift_id)) => (gift_id, None),
         (None, None) => return Err(Problem::validation("/code", "missing", "give the code")),
@@ -113,7 +116,10 @@ async fn take(
     code_ref: Option<CodeRef>,
     wanted: Option<(DeliveryType, Option<String>)>,
 ) -> Result<Response, Problem> {
-    let gift = load_gift(state, gift_id).await?;
+    let gift = match load_gift(state, gift_id).await {
+        Ok(gift) => gift,
+        Err(problem) => return command.refuse(state, problem).await,
+    };
     let dish = gift.terms().and_then(|terms| terms.dish.as_ref());
     let delivery = match (wanted, dish) {
         (Some((delivery_type, pii_sealed)), Some(dish)) => {
@@ -176,7 +182,10 @@ async fn turn(
     gift_id: GiftId,
     code_ref: Option<CodeRef>,
 ) -> Result<Response, Problem> {
-    let gift: Gift = load_gift(state, gift_id).await?;
+    let gift: Gift = match load_gift(state, gift_id).await {
+        Ok(gift) => gift,
+        Err(problem) => return command.refuse(state, problem).await,
+    };
     let dish_available = match gift.terms().and_then(|terms| terms.dish.as_ref()) {
         Some(dish) => dish_state(state, dish).await?.available,
         None => false,

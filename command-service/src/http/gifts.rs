@@ -11,7 +11,7 @@ use shared::{
             Gift, GiftCommand, GiftDish, GiftError, GiftKind, GiftRefundCause, GiftWish, PurchaseGift,
             RequestGiftPayment, RequestGiftRefund,
         },
-        payment::Provider,
+        payment::{Provider, ProviderChoice},
     },
     sealing::GiftContact,
     web::{PathId, Problem, Role},
@@ -25,7 +25,7 @@ use super::{
     gift_codes::load_gift,
     gift_views::gift_data,
     orders::{NAME_MAX, TEXT_MAX, catalogue_problem, check_phone, sealing_problem, short},
-    payments::{check_return_url, find_payment, opened, while_closed},
+    payments::{check_return_url, choice, find_payment, opened, while_closed},
     state::AppState,
 };
 use crate::command_handler::Handled;
@@ -118,7 +118,10 @@ pub(super) async fn create_gift(State(state): State<AppState>, command: Command<
     }
     // The key names the gift, so that the same request again finds it.
     let gift_id = GiftId(Uuid::new_v5(&command.command_id(), b"gift"));
-    let purchase = agree(&state, &command, gift_id).await?;
+    let purchase = match agree(&state, &command, gift_id).await {
+        Ok(purchase) => purchase,
+        Err(problem) => return command.refuse(&state, problem).await,
+    };
     let view = view(gift_id);
     let mut target = on_gift(&state, gift_id, true, StatusCode::CREATED, &view);
     target.answers_later = true;
@@ -157,7 +160,10 @@ async fn agree(state: &AppState, command: &Command<NewGift>, gift_id: GiftId) ->
         deliver_at: wish.deliver_at,
         pii_sealed,
         return_url: wish.return_url.clone(),
-        provider: wish.provider,
+        provider: ProviderChoice {
+            named: wish.provider,
+            ..choice(state, wish.provider.unwrap_or(state.policies.default_provider))
+        },
         policy: state.policies.gift,
     })))
 }
@@ -254,7 +260,7 @@ pub(super) async fn pay_gift(
     }
     let request = GiftCommand::RequestPayment(RequestGiftPayment {
         gift_id,
-        provider: command.body.provider,
+        provider: ProviderChoice { named: command.body.provider, ..choice(&state, provider) },
         return_url: command.body.return_url.clone(),
         policy: state.policies.gift,
     });

@@ -28,7 +28,14 @@ async fn as_cook<T>(
 ) -> Result<Response, Problem> {
     let actor = command.principal.actor_for(Role::Producer)?;
     let action = action(&state, &command.body);
-    command.execute(&state, on_order(&state, order_id, false, StatusCode::OK, &view(order_id)), actor, action).await
+    command
+        .execute(
+            &state,
+            on_order(&state, order_id, false, StatusCode::OK, &view(&state, order_id, &actor)),
+            actor,
+            action,
+        )
+        .await
 }
 
 /// When it will be ready.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use shared::{
     domain::{
-        DishId, GiftId, Money, OrderId,
+        Actor, DishId, GiftId, Money, OrderId,
         order::{
             CancelReason, CreateOrder, DeliveryType, DishRating, Order, OrderCommand, OrderError, Rate, RequestedLine,
         },
@@ -23,7 +23,7 @@ use super::{
     documents::{CommandProblems, OrderAnswer},
     gift_orders,
     state::AppState,
-    views::order_data,
+    views::{Look, order_data},
 };
 use crate::catalogue::{CatalogueError, ProducerFacts};
 
@@ -124,8 +124,18 @@ pub(super) async fn create_order(
         return gift_orders::create(&state, &command, actor, handle, address).await;
     }
     let order_id = OrderId(Uuid::now_v7());
-    let create = OrderCommand::Create(Box::new(agree(&state, &command, order_id).await?));
-    command.execute(&state, on_order(&state, order_id, true, StatusCode::CREATED, &view(order_id)), actor, create).await
+    let create = match agree(&state, &command, order_id).await {
+        Ok(create) => OrderCommand::Create(Box::new(create)),
+        Err(problem) => return command.refuse(&state, problem).await,
+    };
+    command
+        .execute(
+            &state,
+            on_order(&state, order_id, true, StatusCode::CREATED, &view(&state, order_id, &actor)),
+            actor,
+            create,
+        )
+        .await
 }
 
 /// Looks up what the order needs to know: dishes, kitchen, the sealed contact.
@@ -282,7 +292,14 @@ pub(super) async fn cancel_order(
     let actor = party(&state, &command.principal, order_id, &roles).await?;
     let cancel =
         OrderCommand::Cancel { reason_code: command.body.reason_code, reason_text: command.body.reason.clone() };
-    command.execute(&state, on_order(&state, order_id, false, StatusCode::OK, &view(order_id)), actor, cancel).await
+    command
+        .execute(
+            &state,
+            on_order(&state, order_id, false, StatusCode::OK, &view(&state, order_id, &actor)),
+            actor,
+            cancel,
+        )
+        .await
 }
 
 /// Nothing has to be said.
@@ -303,7 +320,14 @@ pub(super) async fn complete_order(
 ) -> Result<Response, Problem> {
     let actor = party(&state, &command.principal, order_id, &[Role::Customer, Role::Admin]).await?;
     let complete = OrderCommand::Complete { policy: state.policies.order };
-    command.execute(&state, on_order(&state, order_id, false, StatusCode::OK, &view(order_id)), actor, complete).await
+    command
+        .execute(
+            &state,
+            on_order(&state, order_id, false, StatusCode::OK, &view(&state, order_id, &actor)),
+            actor,
+            complete,
+        )
+        .await
 }
 
 /// Marks for an order.
@@ -340,12 +364,24 @@ pub(super) async fn rate_order(
         comment: command.body.comment.clone(),
         policy: state.policies.order,
     });
-    command.execute(&state, on_order(&state, order_id, false, StatusCode::CREATED, &view(order_id)), actor, rate).await
+    command
+        .execute(
+            &state,
+            on_order(&state, order_id, false, StatusCode::CREATED, &view(&state, order_id, &actor)),
+            actor,
+            rate,
+        )
+        .await
 }
 
 /// The view of an order for its answers.
-pub(super) fn view(order_id: OrderId) -> impl Fn(&Order) -> Result<String, serde_json::Error> + Sync {
-    move |order| order_data(order_id, order)
+pub(super) fn view(
+    state: &AppState,
+    order_id: OrderId,
+    actor: &Actor,
+) -> impl Fn(&Order) -> Result<String, serde_json::Error> + Sync + use<> {
+    let look = Look::of(actor, state.policies.order, state.clock.now());
+    move |order| order_data(order_id, order, look)
 }
 
 /// A command's way to an order.

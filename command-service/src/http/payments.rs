@@ -9,7 +9,7 @@ use shared::{
     domain::{
         Actor, Intent, OrderId, PaymentId,
         order::{Order, OrderCommand, RequestPayment},
-        payment::{CaptureMode, FailureReason, PaymentStatus, Provider},
+        payment::{CaptureMode, FailureReason, PaymentStatus, Provider, ProviderChoice},
     },
     web::{ErrorCode, PathId, Problem, Role},
 };
@@ -86,13 +86,16 @@ pub(super) async fn pay_order(
     }
     let request = OrderCommand::RequestPayment(RequestPayment {
         order_id,
-        // Whoever steps in for the marketplace's choice is named.
-        provider: command.body.provider.or((provider != default).then_some(provider)),
+        provider: ProviderChoice {
+            // Whoever steps in for the marketplace's choice is named.
+            named: command.body.provider.or((provider != default).then_some(provider)),
+            ..choice(&state, provider)
+        },
         return_url: command.body.return_url.clone(),
         capture_mode: command.body.capture_mode,
         policy: state.policies.order,
     });
-    let view = view(order_id);
+    let view = view(&state, order_id, &actor);
     let mut target = on_order(&state, order_id, false, StatusCode::CREATED, &view);
     target.answers_later = true;
     let (order, is_news, replayed) = match command.submit(&state, &target, actor, request).await? {
@@ -105,6 +108,11 @@ pub(super) async fn pay_order(
     let payment_id = payment_id.ok_or_else(|| Problem::internal("a payment was requested and there is no attempt"))?;
     let (status, data) = opened(&state, payment_id, is_news).await?;
     command.late_answer(&state, status, data, replayed).await
+}
+
+/// The settings' view of a provider.
+pub(super) fn choice(state: &AppState, provider: Provider) -> ProviderChoice {
+    ProviderChoice { enabled: state.policies.enabled_providers.contains(&provider), ..ProviderChoice::own(provider) }
 }
 
 /// The answer of a command that came before the provider went silent is still its answer.

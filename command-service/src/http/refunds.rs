@@ -68,6 +68,6 @@ pub(super) async fn refund_order(
         amount: RefundAmount::Exactly(command.body.amount),
         fault: command.body.fault.unwrap_or(Fault::None),
     });
-    let view = view(order_id);
+    let view = view(&state, order_id, &actor);
     command.execute(&state, on_order(&state, order_id, false, StatusCode::ACCEPTED, &view), actor, authorize).await
 }

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::domain::{
-    DishId, GiftId, Money, OrderId, PaymentId, ProducerId,
-    order::{DeliveryType, Order, OrderStatus},
-    payment::{Payment, PaymentStatus, Provider, Purpose},
+    Actor, DishId, GiftId, Money, OrderId, PaymentId, ProducerId,
+    order::{AttemptOutcome, DeliveryType, Funds, GiftUse, Order, OrderPolicy, OrderStatus, Viewer, allowed_actions},
+    payment::{FailureReason, Payment, PaymentStatus, Provider, Purpose},
 };
 use utoipa::ToSchema;
 
@@ -37,6 +37,56 @@ pub(super) struct OrderData {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub payment_id: Option<PaymentId>,
+    /// What a gift pays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub gift: Option<GiftUse>,
+    /// The newest attempt to pay, or what paid it; absent before the first attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub payment: Option<OrderPayment>,
+    /// What the caller may do now.
+    #[schema(example = json!(["pay", "cancel"]))]
+    pub allowed_actions: Vec<&'static str>,
+}
+
+/// An attempt to pay an order, as far as the order knows.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct OrderPayment {
+    /// The payment; absent if a gift paid all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub payment_id: Option<PaymentId>,
+    /// 1, 2, … for attempts by card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub attempt_no: Option<usize>,
+    /// What became of it.
+    pub status: OrderPaymentStatus,
+    /// What it has to bring, or brought.
+    pub amount: Money,
+    /// What a gift brought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub gift_amount: Option<Money>,
+    /// Why it came to nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<FailureReason>,
+}
+
+/// What became of an attempt to pay an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) enum OrderPaymentStatus {
+    /// It is open.
+    Pending,
+    /// It came to nothing.
+    Failed,
+    /// The money is held.
+    Authorized,
+    /// The money was taken.
+    Succeeded,
 }
 
 /// A line of an order.
@@ -48,8 +98,63 @@ pub(super) struct OrderLine {
     pub quantity: u32,
 }
 
-/// The order as JSON.
-pub(super) fn order_data(order_id: OrderId, order: &Order) -> Result<String, serde_json::Error> {
+/// Who looks at an order, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// Who.
+    pub viewer: Viewer,
+    /// When.
+    pub now: DateTime<Utc>,
+    /// The durations and limits in force.
+    pub policy: OrderPolicy,
+}
+
+impl Look {
+    /// Of whoever asked for the command.
+    pub fn of(actor: &Actor, policy: OrderPolicy, now: DateTime<Utc>) -> Self {
+        let viewer = match actor {
+            Actor::Customer(_) => Viewer::Customer,
+            Actor::Producer { .. } => Viewer::Producer,
+            Actor::Admin(_) | Actor::System(_) | Actor::Provider(_) => Viewer::Admin,
+        };
+        Self { viewer, now, policy }
+    }
+}
+
+fn order_payment(order: &Order) -> Option<OrderPayment> {
+    let number = |id: PaymentId| order.attempts().iter().position(|attempt| attempt.payment_id == id);
+    if let Some(receipt) = order.receipt() {
+        let status = match receipt.funds {
+            Funds::Captured => OrderPaymentStatus::Succeeded,
+            Funds::Authorized => OrderPaymentStatus::Authorized,
+        };
+        return Some(OrderPayment {
+            payment_id: receipt.payment_id,
+            attempt_no: receipt.payment_id.and_then(number).map(|index| index + 1),
+            status,
+            amount: receipt.card,
+            gift_amount: Some(receipt.gift).filter(|gift| gift.is_positive()),
+            reason: None,
+        });
+    }
+    let attempt = order.attempts().last()?;
+    let (status, reason) = match attempt.outcome {
+        AttemptOutcome::Active => (OrderPaymentStatus::Pending, None),
+        AttemptOutcome::Failed(reason) => (OrderPaymentStatus::Failed, Some(reason)),
+        AttemptOutcome::Paid => (OrderPaymentStatus::Succeeded, None),
+    };
+    Some(OrderPayment {
+        payment_id: Some(attempt.payment_id),
+        attempt_no: Some(order.attempts().len()),
+        status,
+        amount: order.amount_due()?,
+        gift_amount: None,
+        reason,
+    })
+}
+
+/// The order as JSON, as somebody sees it.
+pub(super) fn order_data(order_id: OrderId, order: &Order, look: Look) -> Result<String, serde_json::Error> {
     let missing = || serde::ser::Error::custom("a command left an order that does not exist");
     let terms = order.terms().ok_or_else(missing)?;
     let first = terms.portions.first().ok_or_else(missing)?;
@@ -66,6 +171,12 @@ pub(super) fn order_data(order_id: OrderId, order: &Order) -> Result<String, ser
         delivery_type: terms.delivery_type,
         payment_deadline: terms.payment_deadline,
         payment_id: order.paid_by().or(order.active_payment()),
+        gift: terms.gift.clone(),
+        payment: order_payment(order),
+        allowed_actions: order
+            .situation(look.viewer, look.policy, look.now)
+            .map(|situation| allowed_actions(&situation))
+            .unwrap_or_default(),
     })
 }
 

@@ -55,13 +55,30 @@ fn on_payment_deadline(order_id: OrderId, is_first: bool, situation: &Situation)
     if order.status() != Some(OrderStatus::WaitingForPayment) {
         return Vec::new();
     }
-    let is_being_checked = situation.payment.as_ref().and_then(Payment::status) == Some(PaymentStatus::Processing);
-    if is_first && is_being_checked {
+    if is_first && is_under_way(situation) {
         let due_at = situation.now + situation.policies.payment_grace;
         return vec![Step::Arm { kind: TimerKind::OrderPaymentDeadline, due_at }];
     }
     let abort = order.active_payment().map(|payment_id| abort(payment_id, "the time to pay is over"));
     abort.into_iter().chain([cancel(order_id, CancelReason::PaymentTimeout)]).collect()
+}
+
+/// Whether the attempt to pay may still come to something: the bank checks the customer, or the money is there and its
+/// order has not heard of it yet.
+pub(super) fn is_under_way(situation: &Situation) -> bool {
+    situation.payment.as_ref().is_some_and(|payment| match payment.status() {
+        Some(PaymentStatus::Processing | PaymentStatus::Authorized | PaymentStatus::Succeeded) => {
+            !payment.is_unapplied()
+        }
+        Some(
+            PaymentStatus::Initiated
+            | PaymentStatus::AwaitingCustomer
+            | PaymentStatus::PartiallyRefunded
+            | PaymentStatus::Refunded
+            | PaymentStatus::Failed,
+        )
+        | None => false,
+    })
 }
 
 /// A meal that should have been handed over long ago; a promise that was moved gets its time.

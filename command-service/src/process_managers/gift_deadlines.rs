@@ -5,10 +5,10 @@ use shared::domain::{
     GiftId,
     gift::{DeliveryChannel, Gift, GiftCancelReason, GiftCommand, GiftStatus, ReleaseCause},
     order::{Order, OrderStatus},
-    payment::{Payment, PaymentStatus},
 };
 
 use super::{
+    deadlines::is_under_way,
     gift_purchase::cancel,
     order_payment::abort,
     step::{Situation, Step},
@@ -23,8 +23,7 @@ pub(super) fn on_payment_deadline(gift_id: GiftId, is_first: bool, situation: &S
     if gift.status() != Some(GiftStatus::PendingPayment) {
         return Vec::new();
     }
-    let is_being_checked = situation.payment.as_ref().and_then(Payment::status) == Some(PaymentStatus::Processing);
-    if is_first && is_being_checked {
+    if is_first && is_under_way(situation) {
         let due_at = situation.now + situation.policies.payment_grace;
         return vec![Step::Arm { kind: TimerKind::GiftPaymentDeadline, due_at }];
     }

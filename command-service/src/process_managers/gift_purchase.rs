@@ -13,7 +13,7 @@ use shared::{
 };
 
 use super::{
-    order_payment::{abort, send_back},
+    order_payment::{abort, go_on, send_back},
     step::{Effect, GiftAct, Situation, Step},
 };
 
@@ -101,7 +101,12 @@ fn on_payment(payment_id: PaymentId, event: &PaymentEvent, situation: &Situation
         PaymentEvent::PaymentExternalRefundRecorded(_) => {
             vec![Step::Alarm { kind: "external_refund" }, block(gift_id, "the bank gave its money back")]
         }
-        PaymentEvent::PaymentUnapplied(_) => send_back(payment_id, payment),
+        // It will not buy the gift whatever comes of it, so it does not stand in the way of another attempt.
+        PaymentEvent::PaymentUnapplied(_) => {
+            let reason = FailureReason::Cancelled;
+            let release = Step::gift(gift_id, GiftCommand::RecordPaymentFailure { payment_id, reason });
+            [release].into_iter().chain(send_back(payment_id, payment)).collect()
+        }
         PaymentEvent::PaymentFailed(failed) => {
             vec![Step::gift(gift_id, GiftCommand::RecordPaymentFailure { payment_id, reason: failed.reason })]
         }
@@ -149,7 +154,7 @@ fn on_looked_at(
         }
         (IntegrityDecision::RefundAll | IntegrityDecision::AcceptAsProvider, _) => Vec::new(),
     };
-    steps.extend([Step::Effect(Effect::Ask(payment_id)), Step::Effect(Effect::Refund(payment_id))]);
+    steps.extend(go_on(payment_id, resolved.decision));
     steps
 }
 

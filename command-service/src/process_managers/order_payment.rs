@@ -108,7 +108,12 @@ fn on_payment(event_id: Uuid, payment_id: PaymentId, event: &PaymentEvent, situa
         PaymentEvent::PaymentSucceeded(succeeded) => {
             use_money(payment_id, order_id, succeeded.amount, Funds::Captured, situation)
         }
-        PaymentEvent::PaymentUnapplied(_) => send_back(payment_id, payment),
+        // It will not pay the order whatever comes of it, so it does not stand in the way of another attempt.
+        PaymentEvent::PaymentUnapplied(_) => {
+            let reason = FailureReason::Cancelled;
+            let release = Step::order(order_id, OrderCommand::RecordPaymentFailure { payment_id, reason });
+            [release].into_iter().chain(send_back(payment_id, payment)).collect()
+        }
         PaymentEvent::PaymentFailed(failed) => {
             let command = OrderCommand::RecordPaymentFailure { payment_id, reason: failed.reason };
             vec![Step::order(order_id, command)]
@@ -169,8 +174,18 @@ fn on_looked_at(
         }
         (IntegrityDecision::RefundAll | IntegrityDecision::AcceptAsProvider, _) => Vec::new(),
     };
-    steps.extend([Step::Effect(Effect::Ask(payment_id)), Step::Effect(Effect::Refund(payment_id))]);
+    steps.extend(go_on(payment_id, resolved.decision));
     steps
+}
+
+/// What stood still while the payment was on hold. Nobody may pay on the page of money that is refused.
+pub(super) fn go_on(payment_id: PaymentId, decision: IntegrityDecision) -> Vec<Step> {
+    let withdraw = match decision {
+        IntegrityDecision::RefundAll => Some(abort(payment_id, "its money is refused")),
+        IntegrityDecision::AcceptAsProvider => None,
+    };
+    let ask = Step::Effect(Effect::Ask(payment_id));
+    [ask].into_iter().chain(withdraw).chain([Step::Effect(Effect::Refund(payment_id))]).collect()
 }
 
 /// Money that had nothing to buy: let go if it is only held, else sent back.

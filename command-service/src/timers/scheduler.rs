@@ -1,6 +1,6 @@
-//! Fires what is due: oldest first, a bounded number at a time, in one process of all.
+//! Fires what is due: oldest first, a bounded number at a time, one after another in each flow, in one process of all.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{FutureExt, StreamExt, stream};
@@ -61,6 +61,21 @@ impl DueTimer {
     }
 }
 
+/// The timers of each business flow, in the order in which they came. After a long stop what should have happened first
+/// still happens first, to an order as to its payment.
+fn by_flow(timers: Vec<DueTimer>) -> Vec<Vec<DueTimer>> {
+    let mut places = HashMap::new();
+    let mut flows: Vec<Vec<DueTimer>> = Vec::new();
+    for timer in timers {
+        let place = *places.entry(timer.correlation_id).or_insert(flows.len());
+        match flows.get_mut(place) {
+            Some(flow) => flow.push(timer),
+            None => flows.push(vec![timer]),
+        }
+    }
+    flows
+}
+
 impl Scheduler {
     /// A scheduler that works while `leadership` says so.
     pub fn new(executor: Executor, db: PgPool, leadership: Leadership, observer: LatenessObserver) -> Self {
@@ -99,11 +114,9 @@ impl Scheduler {
         if count == 0 {
             return Ok(0);
         }
-        let fired: Vec<(Uuid, bool)> = stream::iter(due)
-            .map(|timer| async move { (timer.timer_id, self.fire(&timer).await) })
-            .buffered(SIDE_BY_SIDE)
-            .collect()
-            .await;
+        let fired: Vec<Vec<(Uuid, bool)>> =
+            stream::iter(by_flow(due)).map(|timers| self.fire_in_turn(timers)).buffered(SIDE_BY_SIDE).collect().await;
+        let fired = fired.concat();
         let ids = |followed| fired.iter().filter(move |fired| fired.1 == followed).map(|fired| fired.0);
         sqlx::query("DELETE FROM timers WHERE timer_id = ANY ($1)")
             .bind(ids(true).collect::<Vec<_>>())
@@ -160,6 +173,15 @@ impl Scheduler {
             .collect()
     }
 
+    /// Fires timers one after another.
+    async fn fire_in_turn(&self, timers: Vec<DueTimer>) -> Vec<(Uuid, bool)> {
+        let mut fired = Vec::with_capacity(timers.len());
+        for timer in timers {
+            fired.push((timer.timer_id, self.fire(&timer).await));
+        }
+        fired
+    }
+
     /// Fires a timer; whether it could be followed.
     async fn fire(&self, timer: &DueTimer) -> bool {
         (self.observer)((self.executor.clock.now() - timer.due_at).to_std().unwrap_or_default());
@@ -204,5 +226,26 @@ impl Scheduler {
             may_be_repeated: true,
         };
         self.executor.perform(&cause, timer.aggregate_id, steps).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_in_one_flow_fires_one_after_another_the_oldest_first() {
+        let timer = |flow: u128, minute: i64| DueTimer {
+            timer_id: Uuid::from_u128(minute as u128),
+            kind: "any".to_owned(),
+            aggregate_id: Uuid::nil(),
+            correlation_id: Uuid::from_u128(flow),
+            causation_id: Uuid::nil(),
+            due_at: DateTime::UNIX_EPOCH + TimeDelta::minutes(minute),
+        };
+        let flows = by_flow(vec![timer(1, 1), timer(2, 2), timer(1, 3), timer(3, 4), timer(1, 5)]);
+        let ids: Vec<Vec<u128>> =
+            flows.iter().map(|flow| flow.iter().map(|timer| timer.timer_id.as_u128()).collect()).collect();
+        assert_eq!(ids, [vec![1, 3, 5], vec![2], vec![4]]);
     }
 }

@@ -49,7 +49,7 @@ pub(super) struct EventsQuery {
 
 /// What a cursor is bound to.
 #[derive(Serialize)]
-struct FilterKey(Option<Uuid>, Option<Uuid>);
+struct FilterKey(Option<Uuid>, Option<Uuid>, Option<&'static str>);
 
 /// Which state.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -107,7 +107,8 @@ pub(super) async fn list_events(
     ValidQuery(query): ValidQuery<EventsQuery>,
 ) -> Result<Response, Problem> {
     let limit = pages::limit(query.limit)?;
-    let key = FilterKey(query.aggregate_id, query.correlation_id);
+    let kind = query.aggregate_type.as_deref().map(kind).transpose()?;
+    let key = FilterKey(query.aggregate_id, query.correlation_id, kind.map(AggregateType::as_str));
     let start = pages::start(&state, query.cursor.as_deref(), &key)?.map(|cursor| cursor.sort_micros as u64);
     let asked = limit as u32 + 1;
     let mut events: Vec<EventView> = match (query.aggregate_id, query.correlation_id) {
@@ -115,10 +116,13 @@ pub(super) async fn list_events(
             return Err(Problem::validation("/correlation_id", "conflict", "ask for an aggregate or a flow, not both"));
         }
         (Some(id), None) => {
-            let stream = find_stream(&state, id, query.aggregate_type.as_deref()).await?;
+            let stream = find_stream(&state, id, kind).await?;
             let after = start.or(query.after_version).unwrap_or(0);
             let events = state.log.stream(stream.aggregate_type, id, after, asked).await.map_err(unreadable)?;
             events.iter().map(EventView::new).collect()
+        }
+        (None, Some(_)) if kind.is_some() => {
+            return Err(Problem::validation("/aggregate_type", "conflict", "a flow is asked for whole"));
         }
         (None, Some(flow)) => {
             let after = start.or(query.after_position).unwrap_or(0);
@@ -127,8 +131,16 @@ pub(super) async fn list_events(
         }
         (None, None) => {
             let after = start.or(query.after_position).unwrap_or(0);
-            let events = state.log.page(after, asked).await.map_err(unreadable)?;
-            events.iter().map(|event| EventView::new(event)).collect()
+            match kind {
+                Some(kind) => {
+                    let events = state.log.page_of(kind, after, asked).await.map_err(unreadable)?;
+                    events.iter().map(EventView::new).collect()
+                }
+                None => {
+                    let events = state.log.page(after, asked).await.map_err(unreadable)?;
+                    events.iter().map(|event| EventView::new(event)).collect()
+                }
+            }
         }
     };
     let more = events.len() > limit;
@@ -160,7 +172,8 @@ pub(super) async fn replay_aggregate(
             return Err(Problem::validation("/at_time", "conflict", "ask for a version or an instant, not both"));
         }
     };
-    let stream = find_stream(&state, query.aggregate_id, query.aggregate_type.as_deref()).await?;
+    let kind = query.aggregate_type.as_deref().map(kind).transpose()?;
+    let stream = find_stream(&state, query.aggregate_id, kind).await?;
     Ok(answer(history::state(&state.log, stream, until).await.map_err(refused)?))
 }
 
@@ -175,7 +188,8 @@ pub(super) async fn diff_aggregate(
     _: Operator,
     ValidQuery(query): ValidQuery<DiffQuery>,
 ) -> Result<Response, Problem> {
-    let stream = find_stream(&state, query.aggregate_id, query.aggregate_type.as_deref()).await?;
+    let kind = query.aggregate_type.as_deref().map(kind).transpose()?;
+    let stream = find_stream(&state, query.aggregate_id, kind).await?;
     let until = query.to_version.map_or(Until::Newest, Until::Version);
     let before = history::state(&state.log, stream, Until::Version(query.from_version)).await.map_err(refused)?;
     let after = history::state(&state.log, stream, until).await.map_err(refused)?;
@@ -193,7 +207,8 @@ pub(super) async fn explain_aggregate(
     _: Operator,
     ValidQuery(query): ValidQuery<FieldsQuery>,
 ) -> Result<Response, Problem> {
-    let stream = find_stream(&state, query.aggregate_id, query.aggregate_type.as_deref()).await?;
+    let kind = query.aggregate_type.as_deref().map(kind).transpose()?;
+    let stream = find_stream(&state, query.aggregate_id, kind).await?;
     Ok(answer(history::fields(&state.log, stream).await.map_err(refused)?))
 }
 
@@ -218,16 +233,17 @@ pub(super) async fn trace_flow(
     Ok(answer(entries))
 }
 
+/// A kind of aggregate by its name.
+fn kind(name: &str) -> Result<AggregateType, Problem> {
+    AggregateType::from_name(name).ok_or_else(|| {
+        let known = AggregateType::ALL.map(AggregateType::as_str).join(", ");
+        Problem::validation("/aggregate_type", "unknown_value", format!("known are {known}"))
+    })
+}
+
 /// The stream of that id; its kind is found out if nobody says it.
-async fn find_stream(state: &ReadState, aggregate_id: Uuid, kind: Option<&str>) -> Result<StreamId, Problem> {
+async fn find_stream(state: &ReadState, aggregate_id: Uuid, asked: Option<AggregateType>) -> Result<StreamId, Problem> {
     let found = state.log.types_of(aggregate_id).await.map_err(unreadable)?;
-    let asked = match kind {
-        None => None,
-        Some(name) => Some(AggregateType::from_name(name).ok_or_else(|| {
-            let known = AggregateType::ALL.map(AggregateType::as_str).join(", ");
-            Problem::validation("/aggregate_type", "unknown_value", format!("known are {known}"))
-        })?),
-    };
     let found = found.into_iter().find(|found| asked.is_none_or(|asked| asked == *found));
     let aggregate_type = found.ok_or_else(|| Problem::not_found("there is no such aggregate"))?;
     Ok(StreamId { aggregate_type, aggregate_id })

@@ -62,9 +62,11 @@ impl Money {
         let currency = Currency::from_code(currency).ok_or(MoneyError::UnknownCurrency)?;
         let exponent = currency.exponent().ok_or(MoneyError::UnknownCurrency)?;
         let digits = amount.strip_prefix('-').unwrap_or(amount);
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+        let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
         let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        if !plain(whole) || !plain(fraction) || amount.len() > 32 {
+        // Zeros count: who writes more digits than the currency has means something else than we do.
+        let fits = |part: &str| plain(part) && part.len() <= usize::from(exponent);
+        if !plain(whole) || !fraction.is_none_or(fits) || amount.len() > 32 {
             return Err(MoneyError::Precision(exponent));
         }
         let decimal = amount.parse::<Decimal>().map_err(|_| MoneyError::OutOfRange)?;
@@ -251,6 +253,15 @@ mod tests {
             r#"["1.00","RUB"]"#,
             r#"{"amount":100.0,"currency":"RUB"}"#,
             r#"{"amount":"1.001","currency":"RUB"}"#,
+            r#"{"amount":"100.000","currency":"RUB"}"#,
+            r#"{"amount":"7.0","currency":"JPY"}"#,
+            r#"{"amount":"7.","currency":"JPY"}"#,
+            r#"{"amount":"1.2340","currency":"KWD"}"#,
+            r#"{"amount":"+1","currency":"RUB"}"#,
+            r#"{"amount":".5","currency":"RUB"}"#,
+            r#"{"amount":"1_0","currency":"RUB"}"#,
+            r#"{"amount":"1","currency":"rub"}"#,
+            r#"{"amount":"1","currency":"XAU"}"#,
             r#"{"amount":"1e2","currency":"RUB"}"#,
             r#"{"amount":" 1","currency":"RUB"}"#,
             r#"{"amount":"","currency":"RUB"}"#,
@@ -287,6 +298,49 @@ mod tests {
             let money = Money::rub(minor);
             let text = serde_json::to_string(&money).unwrap();
             prop_assert_eq!(serde_json::from_str::<Money>(&text).unwrap(), money);
+        }
+
+        #[test]
+        fn exactly_the_amounts_with_no_more_digits_than_the_currency_are_taken(
+            whole in 0u64..200_000_000, digits in "[0-9]{0,6}", negative: bool, which in 0usize..3,
+        ) {
+            let (currency, exponent) = [("RUB", 2), ("JPY", 0), ("KWD", 3)][which];
+            let point = if digits.is_empty() { "" } else { "." };
+            let sign = if negative { "-" } else { "" };
+            let money = Money::parse(&format!("{sign}{whole}{point}{digits}"), currency);
+            if digits.len() > exponent {
+                prop_assert_eq!(money, Err(MoneyError::Precision(exponent as u16)));
+                return Ok(());
+            }
+            let scaled = format!("{whole}{digits:0<exponent$}").parse::<i64>().unwrap();
+            if scaled > MINOR_MAX {
+                prop_assert_eq!(money, Err(MoneyError::OutOfRange));
+            } else {
+                prop_assert_eq!(money.unwrap().minor(), if negative { -scaled } else { scaled });
+            }
+        }
+
+        #[test]
+        fn a_json_number_is_never_money(amount in prop::num::f64::NORMAL) {
+            let json = serde_json::json!({ "amount": amount, "currency": "RUB" });
+            prop_assert!(serde_json::from_value::<Money>(json).is_err());
+        }
+
+        #[test]
+        fn a_share_is_the_nearest_and_on_a_tie_the_even_one(minor in 0i64..=MINOR_MAX, bps in 0u32..=10_000) {
+            let share = i128::from(Money::rub(minor).basis_points(bps).minor());
+            let exact = i128::from(minor) * i128::from(bps);
+            let off = (share * 10_000 - exact).abs();
+            prop_assert!(off < 5_000 || (off == 5_000 && share % 2 == 0), "{share} of {exact}");
+        }
+
+        #[test]
+        fn sums_beyond_the_range_are_refused(a in -MINOR_MAX..=MINOR_MAX, b in -MINOR_MAX..=MINOR_MAX, n: u32) {
+            let (x, y) = (Money::rub(a), Money::rub(b));
+            let fits = |minor: i128| minor.abs() <= i128::from(MINOR_MAX);
+            prop_assert_eq!(x.add(y).is_ok(), fits(i128::from(a) + i128::from(b)));
+            prop_assert_eq!(x.sub(y).is_ok(), fits(i128::from(a) - i128::from(b)));
+            prop_assert_eq!(x.times(n).is_ok(), fits(i128::from(a) * i128::from(n)));
         }
 
         #[test]

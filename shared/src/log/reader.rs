@@ -75,6 +75,22 @@ impl LogReader {
         rows.iter().map(|row| read(row).map(Arc::new)).collect()
     }
 
+    /// Up to `limit` events of one kind of stream after `position`, in order.
+    pub async fn page_of(
+        &self,
+        aggregate_type: AggregateType,
+        position: Position,
+        limit: u32,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        let rows = sqlx::query(select!("WHERE aggregate_type = $1 AND position > $2 ORDER BY position LIMIT $3"))
+            .bind(aggregate_type.as_str())
+            .bind(position as i64)
+            .bind(i64::from(limit))
+            .fetch_all(&self.db)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
     /// The events of one stream after version `after`, at most `limit`, in order.
     pub async fn stream(
         &self,

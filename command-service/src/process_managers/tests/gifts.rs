@@ -7,6 +7,7 @@ use shared::domain::{
         ReservePurpose,
     },
     order::{GiftUse, OrderGift},
+    payment::{Provider, ProviderChoice},
 };
 
 use super::*;
@@ -43,7 +44,7 @@ async fn buy(process: &Process, gift_id: GiftId) {
         deliver_at: None,
         pii_sealed: None,
         return_url: "http://localhost/paid".to_owned(),
-        provider: None,
+        provider: ProviderChoice::own(Provider::DevFake),
         policy: GiftPolicy::default(),
     };
     ask(process, gift_id, Actor::Customer(BUYER), now(), GiftCommand::Purchase(Box::new(purchase))).await;

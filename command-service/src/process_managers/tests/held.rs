@@ -2,7 +2,7 @@
 
 use shared::domain::{
     order::{PartState, RequestPayment},
-    payment::CaptureMode,
+    payment::{CaptureMode, Provider, ProviderChoice},
 };
 
 use super::*;
@@ -11,7 +11,7 @@ async fn held_order(service: &Service, bank: &Bank) -> (OrderId, PaymentId) {
     let (order_id, payment_id) = order(1);
     let pay = OrderCommand::RequestPayment(RequestPayment {
         order_id,
-        provider: None,
+        provider: ProviderChoice::own(Provider::DevFake),
         return_url: "http://localhost/paid".to_owned(),
         capture_mode: Some(CaptureMode::OnAccept),
         policy: OrderPolicy::default(),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use shared::domain::{
     Money,
@@ -12,6 +12,9 @@ use uuid::Uuid;
 
 use super::Scenario;
 use crate::providers::{ErrorClass, PaymentState, ProviderError, Route};
+
+/// How long after the page's own end a check of the customer that was begun on it may take.
+const CHECK_LIFETIME: TimeDelta = TimeDelta::hours(36);
 
 /// Everything the bank knows of one payment of ours: one page per Init try.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,9 +143,23 @@ impl Page {
         format!("{ID_PREFIX}{}", self.order_ref)
     }
 
-    /// The word now: an open page dies by itself.
+    /// The word now: an open page dies by itself. Whom the bank is checking is not thrown out: as at T-Bank, the check
+    /// has its own time.
     pub fn word_at(&self, now: DateTime<Utc>) -> Word {
-        if self.word.is_open() && now > self.expires_at { Word::DeadlineExpired } else { self.word }
+        let dies_at = match self.word {
+            Word::New | Word::FormShowed => self.expires_at,
+            Word::ThreeDsChecking => self.expires_at + CHECK_LIFETIME,
+            Word::Authorized
+            | Word::Confirmed
+            | Word::PartialRefunded
+            | Word::Refunded
+            | Word::Canceled
+            | Word::DeadlineExpired
+            | Word::AuthFail
+            | Word::Rejected
+            | Word::Reversed => return self.word,
+        };
+        if now > dies_at { Word::DeadlineExpired } else { self.word }
     }
 
     /// What is left after refunds, in minor units.

@@ -8,7 +8,7 @@ use crate::domain::{
     Money,
     ids::{GiftId, OrderId, PaymentId, RefundId, UserId},
     order::DeliveryType,
-    payment::{FailureReason, Provider},
+    payment::{FailureReason, ProviderChoice},
 };
 
 /// A command for a gift. Facts that a decision may not look up (codes, prices, whether a dish is gone) travel inside.
@@ -123,8 +123,8 @@ pub struct PurchaseGift {
     pub pii_sealed: Option<String>,
     /// Where the buyer's browser goes after paying (already checked against the allow-list).
     pub return_url: String,
-    /// The provider to use; none leaves the choice to the settings.
-    pub provider: Option<Provider>,
+    /// Who is to move the money.
+    pub provider: ProviderChoice,
     /// The durations and limits in force.
     pub policy: GiftPolicy,
 }
@@ -148,8 +148,8 @@ pub enum GiftWish {
 pub struct RequestGiftPayment {
     /// The gift: the attempt's payment id is derived from it.
     pub gift_id: GiftId,
-    /// The provider to use; none leaves the choice to the settings.
-    pub provider: Option<Provider>,
+    /// Who is to move the money.
+    pub provider: ProviderChoice,
     /// Where the buyer's browser goes afterwards (already checked against the allow-list).
     pub return_url: String,
     /// The durations and limits in force.

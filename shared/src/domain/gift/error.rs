@@ -28,6 +28,10 @@ pub enum GiftError {
     PaymentDeadlinePassed,
     #[error("too many attempts to pay this gift failed; buy a new one")]
     PaymentAttemptsExhausted,
+    #[error("this provider takes no payments here; leave the choice to the marketplace")]
+    ProviderDisabled,
+    #[error("this provider does not take the gift's currency; choose another")]
+    CurrencyUnsupported,
     #[error("the gift takes no money any more")]
     MoneyNotWanted,
     #[error("the money is not what the gift costs")]
@@ -111,6 +115,8 @@ impl Rejection for GiftError {
             Self::NotPayable => "gift_not_payable",
             Self::PaymentDeadlinePassed => "payment_deadline_passed",
             Self::PaymentAttemptsExhausted => "payment_attempts_exhausted",
+            Self::ProviderDisabled => "provider_disabled",
+            Self::CurrencyUnsupported => "currency_unsupported",
             Self::MoneyNotWanted => "not_payable",
             Self::PaidAmountMismatch => "paid_amount_mismatch",
             Self::ForeignPayment => "foreign_payment",

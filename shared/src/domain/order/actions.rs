@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{DeliveryType, OrderPolicy, OrderStatus, decide};
+use super::{DeliveryType, Order, OrderPolicy, OrderStatus, Stage, decide};
+use crate::domain::Money;
 
 /// An order as a read model knows it, and who looks at it when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,33 @@ impl Viewer {
             Self::Producer => decide::Party::Producer,
             Self::Admin => decide::Party::Admin,
         }
+    }
+}
+
+impl Order {
+    /// The order as its own state has it; none while it was not placed.
+    pub fn situation(&self, viewer: Viewer, policy: OrderPolicy, now: DateTime<Utc>) -> Option<Situation> {
+        let placed = self.placed()?;
+        Some(Situation {
+            status: placed.status(),
+            viewer,
+            delivery_type: placed.terms.delivery_type,
+            is_payable: placed.terms.amount_due.is_positive(),
+            has_active_attempt: self.active_payment().is_some(),
+            attempts_lost: self.payment_attempts_lost(),
+            attempts_opened: self.attempts().len(),
+            payment_deadline: placed.terms.payment_deadline,
+            accept_deadline: self.accept_deadline(),
+            completed_at: self.payout_due_at().map(|due| due - policy.payout_delay),
+            rated: matches!(placed.stage, Stage::Completed { rated: true, .. }),
+            payout_due_at: self.payout_due_at(),
+            is_refundable: self.left_to_refund(false).is_some_and(Money::is_positive),
+            has_open_dispute: self.open_dispute().is_some(),
+            disputes: self.disputes().len(),
+            appeal_before: self.disputes().last().and_then(|claim| claim.appeal_before),
+            now,
+            policy,
+        })
     }
 }
 

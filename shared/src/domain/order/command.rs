@@ -11,7 +11,7 @@ use crate::domain::{
     Money,
     dispute::DisputeClaim,
     ids::{DishId, DisputeId, OrderId, PaymentId, ProducerId, RefundId, UserId},
-    payment::{CaptureMode, FailureReason, Provider},
+    payment::{CaptureMode, FailureReason, ProviderChoice},
 };
 
 /// A command for an order. Facts that a decision may not look up (prices, opening hours, policy) travel inside.
@@ -193,8 +193,8 @@ pub struct RequestedLine {
 pub struct RequestPayment {
     /// The order: the attempt's payment id is derived from it.
     pub order_id: OrderId,
-    /// The provider to use; none leaves the choice to the settings.
-    pub provider: Option<Provider>,
+    /// Who is to move the money.
+    pub provider: ProviderChoice,
     /// Where the customer's browser goes afterwards (already checked against the allow-list).
     pub return_url: String,
     /// When the money is taken; none means with the payment.

@@ -50,6 +50,10 @@ pub enum OrderError {
     PaymentDeadlinePassed,
     #[error("too many attempts to pay this order failed; place a new one")]
     PaymentAttemptsExhausted,
+    #[error("this provider takes no payments here; leave the choice to the marketplace")]
+    ProviderDisabled,
+    #[error("this provider does not take the order's currency; choose another")]
+    CurrencyUnsupported,
     #[error("nothing is left to pay for this order")]
     NothingToPay,
     #[error("the order takes no money any more")]
@@ -150,6 +154,8 @@ impl Rejection for OrderError {
             Self::PaymentDeadlinePassed => "payment_deadline_passed",
             Self::PaymentAttemptsExhausted => "payment_attempts_exhausted",
             Self::NothingToPay => "nothing_to_pay",
+            Self::ProviderDisabled => "provider_disabled",
+            Self::CurrencyUnsupported => "currency_unsupported",
             Self::MoneyNotWanted => "not_payable",
             Self::PaidAmountMismatch => "paid_amount_mismatch",
             Self::ForeignPayment => "foreign_payment",

@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::ids::{GiftId, OrderId};
+use crate::domain::{
+    Currency,
+    ids::{GiftId, OrderId},
+};
 
 /// What the money is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -39,6 +42,32 @@ impl Provider {
             Self::Tbank => "TBANK",
             Self::DevFake => "DEV_FAKE",
         }
+    }
+
+    /// Whether it moves money of that currency.
+    pub fn takes(self, currency: Currency) -> bool {
+        match self {
+            Self::Tbank => currency == Currency::RUB,
+            Self::DevFake => true,
+        }
+    }
+}
+
+/// Who is to move the money of a new attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProviderChoice {
+    /// The provider that the attempt names; none leaves the choice to the settings.
+    pub named: Option<Provider>,
+    /// Who would move it: the named one, or the settings' choice.
+    pub mover: Provider,
+    /// Whether the settings let it move money.
+    pub enabled: bool,
+}
+
+impl ProviderChoice {
+    /// The settings' own choice.
+    pub fn own(mover: Provider) -> Self {
+        Self { named: None, mover, enabled: true }
     }
 }
 

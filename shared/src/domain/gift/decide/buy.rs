@@ -12,7 +12,7 @@ use crate::domain::{
     },
     ids::{GiftId, PaymentId},
     order::AttemptOutcome,
-    payment::{FailureReason, Provider},
+    payment::{FailureReason, Provider, ProviderChoice},
 };
 
 const QUANTITY_MAX: u32 = 99;
@@ -36,7 +36,8 @@ pub(super) fn purchase(request: &PurchaseGift, actor: &Actor, now: DateTime<Utc>
         payment_deadline,
         pii_sealed: request.pii_sealed.clone(),
     };
-    let attempt = attempt(request.gift_id, 1, value, (request.provider, &request.return_url), payment_deadline);
+    may_move(request.provider, value)?;
+    let attempt = attempt(request.gift_id, 1, value, (request.provider.named, &request.return_url), payment_deadline);
     Ok(vec![created.into(), attempt.into()])
 }
 
@@ -64,6 +65,13 @@ fn worth(wish: &GiftWish, policy: &GiftPolicy) -> Result<(GiftKind, Money, Optio
     }
 }
 
+fn may_move(provider: ProviderChoice, amount: Money) -> Result<(), GiftError> {
+    if !provider.enabled {
+        return Err(GiftError::ProviderDisabled);
+    }
+    if provider.mover.takes(amount.currency()) { Ok(()) } else { Err(GiftError::CurrencyUnsupported) }
+}
+
 fn attempt(
     gift_id: GiftId,
     attempt_no: u32,
@@ -80,6 +88,7 @@ impl Bought {
         if self.stage != GiftStage::PendingPayment {
             return Err(GiftError::NotPayable);
         }
+        may_move(request.provider, self.terms.value)?;
         // The buyer clicked twice: the open attempt serves both clicks.
         if self.active_payment().is_some() {
             return Ok(vec![]);
@@ -94,7 +103,7 @@ impl Bought {
             return Err(GiftError::PaymentAttemptsExhausted);
         }
         let attempt_no = u32::try_from(self.attempts.len()).map_or(u32::MAX, |attempts| attempts.saturating_add(1));
-        let how = (request.provider, request.return_url.as_str());
+        let how = (request.provider.named, request.return_url.as_str());
         let deadline = self.terms.payment_deadline;
         Ok(vec![attempt(request.gift_id, attempt_no, self.terms.value, how, deadline).into()])
     }

@@ -4,7 +4,12 @@ use super::*;
 
 #[test]
 fn a_buyers_commands_are_nobody_elses() {
-    let pay = RequestGiftPayment { gift_id: GIFT, provider: None, return_url: String::new(), policy: policy() };
+    let pay = RequestGiftPayment {
+        gift_id: GIFT,
+        provider: ProviderChoice::own(Provider::DevFake),
+        return_url: String::new(),
+        policy: policy(),
+    };
     for command in [
         GiftCommand::RequestPayment(pay),
         GiftCommand::Cancel { reason_code: None, reason_text: None },

@@ -52,7 +52,7 @@ fn what_is_told_is_what_the_gift_allows() {
 fn pay() -> GiftCommand {
     GiftCommand::RequestPayment(RequestGiftPayment {
         gift_id: GIFT,
-        provider: None,
+        provider: ProviderChoice::own(Provider::DevFake),
         return_url: String::new(),
         policy: policy(),
     })

@@ -3,8 +3,12 @@
 use super::*;
 
 fn pay(at: i64) -> Asked {
-    let request =
-        RequestGiftPayment { gift_id: GIFT, provider: None, return_url: "https://x".into(), policy: policy() };
+    let request = RequestGiftPayment {
+        gift_id: GIFT,
+        provider: ProviderChoice::own(Provider::DevFake),
+        return_url: "https://x".into(),
+        policy: policy(),
+    };
     (customer(BUYER), minute(at), GiftCommand::RequestPayment(request))
 }
 

@@ -17,7 +17,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::{
-    Actor, EventSourced, Intent, Money, Rejection, ids::*, order::DeliveryType, payment::FailureReason,
+    Actor, EventSourced, Intent, Money, Rejection,
+    ids::*,
+    order::DeliveryType,
+    payment::{FailureReason, Provider, ProviderChoice},
 };
 
 pub(super) const GIFT: GiftId = GiftId(Uuid::from_u128(1));
@@ -124,7 +127,7 @@ pub(super) fn purchase(change: impl FnOnce(&mut PurchaseGift)) -> Asked {
         deliver_at: None,
         pii_sealed: Some("sealed".into()),
         return_url: "https://homefood.test/paid".into(),
-        provider: None,
+        provider: ProviderChoice::own(Provider::DevFake),
         policy: policy(),
     };
     change(&mut request);

@@ -11,7 +11,7 @@ fn table() -> Vec<(&'static str, Asked, [Outcome; 7])> {
     let nothing = || Ok(vec![]);
     let pay = GiftCommand::RequestPayment(RequestGiftPayment {
         gift_id: GIFT,
-        provider: None,
+        provider: ProviderChoice::own(Provider::DevFake),
         return_url: String::new(),
         policy: policy(),
     });

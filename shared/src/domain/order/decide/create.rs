@@ -161,10 +161,11 @@ fn check_total(request: &CreateOrder, total: Money) -> Result<(), OrderError> {
     if total.minor() > request.policy.total_max_minor {
         return Err(OrderError::LimitExceeded);
     }
-    if request.expected_total.is_some_and(|expected| expected != total) {
-        return Err(OrderError::PriceChanged { current_total: total });
+    match request.expected_total {
+        Some(expected) if expected.currency() != total.currency() => Err(OrderError::CurrencyMismatch),
+        Some(expected) if expected != total => Err(OrderError::PriceChanged { current_total: total }),
+        Some(_) | None => Ok(()),
     }
-    Ok(())
 }
 
 /// Nothing at all needs no bank; a little is more than nothing and less than a bank takes.

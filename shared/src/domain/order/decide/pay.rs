@@ -26,6 +26,12 @@ impl Placed {
         if self.stage != Stage::WaitingForPayment {
             return Err(OrderError::NotPayable);
         }
+        if !request.provider.enabled {
+            return Err(OrderError::ProviderDisabled);
+        }
+        if !request.provider.mover.takes(self.terms.amount_due.currency()) {
+            return Err(OrderError::CurrencyUnsupported);
+        }
         // The customer clicked twice: the open attempt serves both clicks.
         if self.active_payment().is_some() {
             return Ok(vec![]);
@@ -36,7 +42,7 @@ impl Placed {
             payment_id: PaymentId::of_order_attempt(request.order_id, attempt_no),
             attempt_no,
             amount_due: self.terms.amount_due,
-            provider: request.provider,
+            provider: request.provider.named,
             return_url: request.return_url.clone(),
             capture_mode: request.capture_mode.unwrap_or_default(),
             expires_at: self.terms.payment_deadline,

@@ -6,7 +6,7 @@ use crate::domain::dispute::DisputeReason;
 fn commands() -> Vec<(OrderCommand, &'static str)> {
     let request = RequestPayment {
         order_id: ORDER,
-        provider: None,
+        provider: ProviderChoice::own(Provider::DevFake),
         return_url: String::new(),
         capture_mode: None,
         policy: policy(),

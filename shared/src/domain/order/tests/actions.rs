@@ -7,7 +7,7 @@ fn probe(action: &str, order: &Order) -> OrderCommand {
     match action {
         "pay" => OrderCommand::RequestPayment(RequestPayment {
             order_id: ORDER,
-            provider: None,
+            provider: ProviderChoice::own(Provider::DevFake),
             return_url: String::new(),
             capture_mode: None,
             policy: policy(),
@@ -44,32 +44,6 @@ const ACTIONS: [&str; 12] = [
     "eta",
     "dispute",
 ];
-
-/// The situation as a read model would know it from the same events.
-fn situation(order: &Order, viewer: Viewer, now: DateTime<Utc>) -> Situation {
-    let placed = order.placed().unwrap();
-    let lost = |attempt: &&Attempt| matches!(attempt.outcome, AttemptOutcome::Failed(reason) if reason != FailureReason::ProviderUnavailable);
-    Situation {
-        status: placed.status(),
-        viewer,
-        delivery_type: placed.terms.delivery_type,
-        is_payable: placed.terms.amount_due.is_positive(),
-        has_active_attempt: order.active_payment().is_some(),
-        attempts_lost: order.attempts().iter().filter(lost).count(),
-        attempts_opened: order.attempts().len(),
-        payment_deadline: placed.terms.payment_deadline,
-        accept_deadline: order.accept_deadline(),
-        completed_at: order.payout_due_at().map(|due| due - policy().payout_delay),
-        rated: matches!(placed.stage, Stage::Completed { rated: true, .. }),
-        payout_due_at: order.payout_due_at(),
-        is_refundable: order.left_to_refund(false).is_some_and(Money::is_positive),
-        has_open_dispute: order.open_dispute().is_some(),
-        disputes: order.disputes().len(),
-        appeal_before: order.disputes().last().and_then(|claim| claim.appeal_before),
-        now,
-        policy: policy(),
-    }
-}
 
 fn histories() -> Vec<Vec<OrderEvent>> {
     let mut histories = Vec::new();
@@ -146,7 +120,7 @@ fn what_is_offered_is_taken_and_what_is_not_offered_is_refused() {
         let order = replay(&given);
         for (viewer, actor) in Viewer::ALL.into_iter().zip([customer(), cook(), admin()]) {
             for now in moments {
-                let offered = allowed_actions(&situation(&order, viewer, now));
+                let offered = allowed_actions(&order.situation(viewer, policy(), now).unwrap());
                 for action in ACTIONS {
                     let taken =
                         order.decide(&Intent { actor: actor.clone(), now, command: probe(action, &order) }).is_ok();

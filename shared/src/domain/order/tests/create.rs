@@ -143,7 +143,7 @@ fn another_total_than_the_customer_saw_is_told_not_charged() {
     let told = changed.extension();
     check(&[], placing(|it| it.expected_total = Some(Money::rub(25_998))), Err(changed));
     assert_eq!(told, Some(("current_total", json!({"amount": "259.99", "currency": "RUB"}))));
-    refused(|it| it.expected_total = Some(Money::parse("259.99", "USD").unwrap()), "price_changed");
+    refused(|it| it.expected_total = Some(Money::parse("259.99", "USD").unwrap()), "currency_mismatch");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use super::*;
 use crate::domain::{
     Actor, EventSourced, Intent, Money, Rejection,
     ids::*,
-    payment::{CaptureMode, FailureReason, Provider},
+    payment::{CaptureMode, FailureReason, Provider, ProviderChoice},
 };
 
 pub(super) const ORDER: OrderId = OrderId(Uuid::from_u128(1));

@@ -5,7 +5,7 @@ use super::*;
 fn paying(at: DateTime<Utc>) -> (Actor, DateTime<Utc>, OrderCommand) {
     let request = RequestPayment {
         order_id: ORDER,
-        provider: Some(Provider::DevFake),
+        provider: ProviderChoice { named: Some(Provider::DevFake), ..ProviderChoice::own(Provider::DevFake) },
         return_url: "https://homefood.test/paid".into(),
         capture_mode: Some(CaptureMode::OnAccept),
         policy: policy(),
@@ -178,4 +178,18 @@ fn a_gift_pays_its_part_and_all_of_it_without_a_card() {
     assert_eq!(names(&all, marking(None, 0, 20_000)), Ok(vec!["order_paid"]));
     let again = [all[0].clone(), paid_by(Money::rub(0), Money::rub(20_000), Funds::Captured)];
     assert_eq!(names(&again, marking(None, 0, 20_000)), Ok(vec![]));
+}
+
+#[test]
+fn a_provider_that_may_not_or_cannot_move_the_money_costs_no_attempt() {
+    let with = |provider: ProviderChoice| {
+        let (actor, at, command) = paying(minute(1));
+        let OrderCommand::RequestPayment(request) = command else { unreachable!() };
+        (actor, at, OrderCommand::RequestPayment(RequestPayment { provider, ..request }))
+    };
+    let tbank = ProviderChoice::own(Provider::Tbank);
+    let given = [created()];
+    let disabled = with(ProviderChoice { enabled: false, ..tbank });
+    assert_eq!(names(&given, disabled), Err("provider_disabled"));
+    assert_eq!(names(&given, with(tbank)), Ok(vec!["order_payment_requested"]));
 }

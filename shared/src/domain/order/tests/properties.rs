@@ -44,7 +44,7 @@ fn any_command() -> impl Strategy<Value = OrderCommand> {
     ];
     let request = RequestPayment {
         order_id: ORDER,
-        provider: None,
+        provider: ProviderChoice::own(Provider::DevFake),
         return_url: String::new(),
         capture_mode: None,
         policy: policy(),

@@ -1,19 +1,16 @@
 //! The start: the attempt, its page to pay on, or the failure to open one.
 
 use super::Decision;
-use crate::domain::{
-    Currency,
-    payment::{
-        FailureReason, InitiatePayment, Initiated, PaymentError, PaymentEvent, PaymentFailed, PaymentInitiated,
-        PaymentSessionOpened, Provider, Stage,
-    },
+use crate::domain::payment::{
+    FailureReason, InitiatePayment, Initiated, PaymentError, PaymentEvent, PaymentFailed, PaymentInitiated,
+    PaymentSessionOpened, Stage,
 };
 
 pub(super) fn open(request: &InitiatePayment) -> Decision {
     if !request.provider_enabled {
         return Err(PaymentError::ProviderDisabled);
     }
-    if !takes(request.provider, request.amount.currency()) {
+    if !request.provider.takes(request.amount.currency()) {
         return Err(PaymentError::CurrencyUnsupported);
     }
     if !request.amount.is_positive() || request.amount.minor() < request.policy.amount_min_minor {
@@ -29,13 +26,6 @@ pub(super) fn open(request: &InitiatePayment) -> Decision {
         expires_at: request.expires_at,
     };
     Ok(vec![initiated.into()])
-}
-
-fn takes(provider: Provider, currency: Currency) -> bool {
-    match provider {
-        Provider::Tbank => currency == Currency::RUB,
-        Provider::DevFake => true,
-    }
 }
 
 impl Initiated {
