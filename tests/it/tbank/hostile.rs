@@ -152,3 +152,42 @@ async fn a_password_is_changed_without_losing_a_notification() {
     assert!(system.bank().calls(Operation::GetState) >= 1);
     system.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_amount_that_only_a_signed_notification_names_is_not_believed() {
+    let system = with_bank().await;
+    let (order, payment) = open_page(&system, scenario_dish(0)).await;
+    pay(&system, payment, Telling { wrong_amount: true, ..Telling::default() }).await;
+    system.order_reaches(order, OrderStatus::Paid).await;
+    system.metric_reaches("webhook_total{", "contradicted", 1).await;
+    assert_eq!(system.payload(payment, "payment_succeeded").await["amount"]["amount"], "100.00");
+    assert_eq!(system.bank().mischief()["notification_wrong_amount"], 1);
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn news_of_many_payments_in_another_order_comes_to_the_same() {
+    let system = with_bank().await;
+    let held_back = || Telling { held_back: true, ..Telling::default() };
+    let mut pages = Vec::new();
+    for _ in 0..3 {
+        let (order, payment) = open_page(&system, scenario_dish(0)).await;
+        pay(&system, payment, held_back()).await;
+        pages.push((order, payment));
+    }
+    // A clerk's refund is told before the payment itself: money that came and went has bought nothing.
+    let (_, first) = pages[0];
+    system.bank().refund_in_cabinet(&first.to_string(), None, held_back()).await.unwrap();
+    eventually(20, || async {
+        let held = system.bank().mischief().get("notification_held_back").copied().unwrap_or(0);
+        if held == 4 { Ok(()) } else { Err(held) }
+    })
+    .await;
+    assert_eq!(system.bank().release().await, 4);
+    for (order, _) in &pages[1..] {
+        system.order_reaches(*order, OrderStatus::Paid).await;
+    }
+    let events = system.payment_gets(first, "payment_refund_succeeded").await;
+    assert!(events.contains(&"payment_unapplied".to_owned()), "{events:?}");
+    system.finish().await;
+}
