@@ -1,9 +1,14 @@
 //! Codes are known to whom they belong, and lie nowhere else.
 
+use std::sync::Arc;
+
+use async_nats::jetstream;
+use futures::StreamExt;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Answer, TestSystem};
+use crate::harness::{Answer, Parts, ServiceProcess, TestSystem, eventually, roubles};
 
 /// The refusal without what differs from request to request.
 fn bare(answer: &Answer) -> Value {
@@ -119,6 +124,68 @@ async fn a_code_lies_nowhere_in_plain_text() {
     let refused = holder.balance(&format!("{code}-{code}")).await.expect_problem(404, "NOT_FOUND");
     assert!(!refused.text().contains(&code), "{}", refused.text());
     system.finish().await;
+}
+
+/// Everything that is said over NATS from now on, headers and all, that contains one of the words.
+async fn overheard(system: &TestSystem, words: Vec<String>) -> Arc<Mutex<(u64, Vec<String>)>> {
+    let heard = Arc::new(Mutex::new((0, Vec::new())));
+    let mut everything = system.nats.subscribe(">").await.unwrap();
+    system.nats.flush().await.unwrap();
+    let keeps = Arc::clone(&heard);
+    tokio::spawn(async move {
+        while let Some(message) = everything.next().await {
+            let said =
+                format!("{} {:?} ", message.subject, message.headers) + &String::from_utf8_lossy(&message.payload);
+            let mut heard = keeps.lock();
+            heard.0 += 1;
+            if words.iter().any(|word| said.to_uppercase().contains(word)) {
+                heard.1.push(said);
+            }
+        }
+    });
+    heard
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_is_in_no_log_line_and_in_no_message() {
+    let system = TestSystem::builder().own_nats().instances(&[Parts::READ]).start().await;
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let filter = "debug,shared=trace,command_service=trace,projection_service=trace";
+    let mut process = ServiceProcess::start_with(&system, filter, log.reopen().unwrap().into()).await;
+    let (buyer, holder) = (system.customer().at(&process.url), system.other_customer().at(&process.url));
+    let (gift, payment) = buyer.buy_gift(&json!({ "value": roubles("1000.00") })).await;
+    buyer.complete_at_bank(payment).await;
+    system.gift_gets(gift, "gift_delivered").await;
+    let code = buyer.gift_code(gift).await;
+    let bare = code.replace('-', "");
+    let heard = overheard(&system, vec![code.clone(), bare.clone()]).await;
+    holder.balance(&code).await.expect(200);
+    holder.balance(&code.to_lowercase()).await.expect(200);
+    holder.get(&format!("/api/v1/gifts/balance?code={bare}")).await.expect(200);
+    holder.post("/api/v1/gifts/activate", &json!({ "code": code, "nonsense": code })).await.expect(400);
+    holder.activate(&code).await.expect(200);
+    holder.activate(&code).await.expect_rule("gift_already_activated");
+    let order = holder.place_with(3, &json!({ "gift_code": code })).await;
+    system.order_gets(order, "order_paid").await;
+    system.gift_gets(gift, "gift_redeemed").await;
+    eventually(20, || async { if heard.lock().0 > 0 { Ok(()) } else { Err("nothing was said") } }).await;
+    process.kill().await;
+    let (said, with_code) = std::mem::take(&mut *heard.lock());
+    assert_eq!(with_code, Vec::<String>::new(), "of {said} messages");
+    let stream = jetstream::new(system.nats.clone()).get_stream(system.setup.names.events_stream()).await.unwrap();
+    for position in 1..=stream.cached_info().state.last_sequence {
+        let message = stream.get_raw_message(position).await.unwrap();
+        let message = (format!("{:?}", message.headers) + &String::from_utf8_lossy(&message.payload)).to_uppercase();
+        assert!(!message.contains(&code) && !message.contains(&bare), "{message}");
+    }
+    let lines = std::fs::read_to_string(log.path()).unwrap();
+    assert!(lines.lines().count() > 100, "a log that says nothing: {lines}");
+    let with_code: Vec<&str> = lines
+        .lines()
+        .filter(|line| line.to_uppercase().contains(&code) || line.to_uppercase().contains(&bare))
+        .collect();
+    assert_eq!(with_code, Vec::<&str>::new());
+    system.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -30,6 +30,7 @@ mod outages;
 mod payment_races;
 mod portions;
 mod providers;
+mod random_run;
 mod reading;
 mod refunds;
 mod replay;

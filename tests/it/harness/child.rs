@@ -4,8 +4,12 @@
 
 use std::{io::Read, path::PathBuf, process::Stdio};
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
-use shared::{runtime::Clock, subjects::Names};
+use shared::{
+    runtime::{Clock, settings::LogFormat, telemetry},
+    subjects::Names,
+};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -27,6 +31,10 @@ struct Orders {
     names: String,
     key_file: PathBuf,
     arguments: Vec<String>,
+    /// How far the business's time is ahead of the machine's.
+    ahead_secs: i64,
+    /// What the child logs to its standard error; nothing if it is empty.
+    log_filter: String,
     /// Where the child writes its address once it serves.
     address_file: PathBuf,
 }
@@ -41,6 +49,11 @@ pub struct ServiceProcess {
 impl ServiceProcess {
     /// Both services of `system`, in a process of their own.
     pub async fn start(system: &TestSystem) -> Self {
+        Self::start_with(system, "", Stdio::inherit()).await
+    }
+
+    /// The same, and what it logs by `log_filter` goes to `log`.
+    pub async fn start_with(system: &TestSystem, log_filter: &str, log: Stdio) -> Self {
         let folder = TempDir::new().unwrap();
         let orders = Orders {
             database_url: system.setup.database_url.clone(),
@@ -48,6 +61,8 @@ impl ServiceProcess {
             names: system.names_id.clone(),
             key_file: system.setup.key_file.clone(),
             arguments: system.setup.arguments.clone(),
+            ahead_secs: system.setup.clock.offset().num_seconds(),
+            log_filter: log_filter.to_owned(),
             address_file: folder.path().join("address"),
         };
         let child = Command::new(std::env::current_exe().unwrap())
@@ -55,6 +70,7 @@ impl ServiceProcess {
             .env(ORDERS, serde_json::to_string(&orders).unwrap())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -77,12 +93,16 @@ impl ServiceProcess {
 async fn the_services_run_here() {
     let Ok(orders) = std::env::var(ORDERS) else { return };
     let orders: Orders = serde_json::from_str(&orders).unwrap();
+    let filter = orders.log_filter;
+    let _log = (!filter.is_empty()).then(|| telemetry::init(LogFormat::Json, &filter).unwrap());
+    let clock = Clock::system();
+    clock.advance(TimeDelta::seconds(orders.ahead_secs));
     let setup = Setup {
         database_url: orders.database_url,
         nats_url: orders.nats_url,
         names: Names::of(&orders.names),
         key_file: orders.key_file,
-        clock: Clock::system(),
+        clock,
         read_side: ReadSideSettings::defaults(),
         arguments: orders.arguments,
     };

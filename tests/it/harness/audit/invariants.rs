@@ -29,7 +29,19 @@ pub async fn check(db: &PgPool, events: &[Arc<RecordedEvent>], now: DateTime<Utc
     auditor.judge_rest(&Rest { now: Some(now), excused });
     auditor.judge_outside(&Outside { pots: Some(pots(db).await), ..Outside::default() });
     let found: Vec<_> = auditor.report().examples().collect();
-    assert!(found.is_empty(), "the log breaks invariants: {found:#?}");
+    let streams: HashSet<Uuid> = found.iter().filter_map(|(_, violation)| violation.aggregate_id).collect();
+    assert!(found.is_empty(), "the log breaks invariants: {found:#?}\n{}", story(events, &streams).join("\n"));
+}
+
+/// What happened in the flows of these streams.
+fn story(events: &[Arc<RecordedEvent>], streams: &HashSet<Uuid>) -> Vec<String> {
+    let flows = events.iter().filter(|event| streams.contains(&event.aggregate_id)).map(|event| event.correlation_id);
+    let flows: HashSet<Uuid> = flows.collect();
+    let told = events.iter().filter(|event| flows.contains(&event.correlation_id)).map(|event| {
+        let (at, id) = (event.occurred_at.format("%d %H:%M:%S"), event.aggregate_id);
+        format!("{} {at} {id} {} by {}: {}", event.position, event.event_type, event.actor, event.payload)
+    });
+    told.collect()
 }
 
 async fn pots(db: &PgPool) -> BTreeMap<DishId, Pot> {

@@ -3,7 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use shared::{
-    domain::{DomainEvent, order::OrderEvent, payment::PaymentEvent},
+    domain::{
+        DomainEvent,
+        order::{Funds, OrderEvent},
+        payment::PaymentEvent,
+    },
     log::RecordedEvent,
 };
 use uuid::Uuid;
@@ -13,6 +17,8 @@ use super::Leftovers;
 #[derive(Debug, Default)]
 struct Payment {
     came: Option<i64>,
+    /// What was held at some time, whatever became of it.
+    was_held: Option<i64>,
     /// Not only held.
     taken: bool,
     unapplied: bool,
@@ -74,7 +80,9 @@ impl Payment {
 
     fn take(&mut self, position: u64, event: &PaymentEvent) {
         match event {
-            PaymentEvent::PaymentAuthorized(authorized) => self.came = Some(authorized.amount.minor()),
+            PaymentEvent::PaymentAuthorized(authorized) => {
+                (self.came, self.was_held) = (Some(authorized.amount.minor()), Some(authorized.amount.minor()));
+            }
             PaymentEvent::PaymentSucceeded(succeeded) => {
                 (self.came, self.taken) = (Some(succeeded.amount.minor()), true);
             }
@@ -115,7 +123,10 @@ impl Order {
                 let sum = paid.card_amount.minor() + paid.gift_amount.minor();
                 assert_eq!(sum, self.total, "position {position}: paid is not the total");
                 let payment = paid.payment_id.and_then(|id| payments.get(&id.0));
-                let came = payment.filter(|payment| !payment.unapplied).and_then(|payment| payment.came);
+                let is_held = paid.funds == Funds::Authorized;
+                // The hold may be lifted before its order hears of it; the order is called off when it hears of that too.
+                let came = payment.filter(|payment| !payment.unapplied);
+                let came = came.and_then(|payment| payment.came.or(payment.was_held.filter(|_| is_held)));
                 assert_eq!(came.unwrap_or(0), paid.card_amount.minor(), "position {position}: paid without the money");
                 self.paid = Some(sum);
                 self.paid_by = paid.payment_id.map(|id| id.0);

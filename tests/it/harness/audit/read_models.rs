@@ -107,7 +107,8 @@ async fn check_disputes(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     }
 }
 
-/// Every user was told everything once; ids are dense, and those of one order are in its order.
+/// Every user was told everything once; ids are dense, and those of one order are in its order. Where so much time passed
+/// that the oldest entries were swept, what is left are the newest.
 async fn check_feed(db: &PgPool, events: &[Arc<RecordedEvent>]) {
     let cooks: Vec<(Uuid, Uuid)> = sqlx::query_as("SELECT id, user_id FROM producers").fetch_all(db).await.unwrap();
     let cooks: HashMap<Uuid, Uuid> = cooks.into_iter().collect();
@@ -126,16 +127,23 @@ async fn check_feed(db: &PgPool, events: &[Arc<RecordedEvent>]) {
             .fetch_all(db)
             .await
             .unwrap();
-    let mut told = BTreeMap::<Uuid, Vec<(i64, String)>>::new();
+    let mut told = BTreeMap::<Uuid, (i64, Vec<(i64, String)>)>::new();
     for (user_id, id, position, kind) in stored {
-        let entries = told.entry(user_id).or_default();
+        let (first, entries) = told.entry(user_id).or_insert((id, Vec::new()));
+        assert_eq!(id, *first + entries.len() as i64, "the ids of {user_id} are dense");
         entries.push((position, kind));
-        assert_eq!(id, entries.len() as i64, "the ids of {user_id} are dense");
     }
-    for entries in told.values_mut().chain(expected.values_mut()) {
+    let heads: Vec<(Uuid, i64)> = sqlx::query_as("SELECT user_id, head FROM feed_heads").fetch_all(db).await.unwrap();
+    let heads: BTreeMap<Uuid, i64> = heads.into_iter().collect();
+    assert!(told.keys().all(|user_id| expected.contains_key(user_id)), "told for nothing: {told:?}");
+    for (user_id, mut wanted) in expected {
+        wanted.sort();
+        assert_eq!(heads.get(&user_id), Some(&(wanted.len() as i64)), "how much {user_id} was told");
+        let (first, mut entries) = told.remove(&user_id).unwrap_or((wanted.len() as i64 + 1, Vec::new()));
         entries.sort();
+        let swept = usize::try_from(first - 1).unwrap();
+        assert_eq!(entries, wanted[swept..], "what {user_id} was told");
     }
-    assert_eq!(told, expected, "what users were told");
 }
 
 /// The facts are the fold's, and the roll-ups add up to the facts.
