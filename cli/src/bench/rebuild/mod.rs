@@ -172,6 +172,9 @@ fn check_audit(audited: &Watched, false_key: &str) -> Result<()> {
     Ok(())
 }
 
+/// One of the figures.
+type Memory = fn(&OneLog) -> f64;
+
 fn missed(logs: &[OneLog]) -> Vec<String> {
     let mut missed = Vec::new();
     for log in logs {
@@ -184,7 +187,7 @@ fn missed(logs: &[OneLog]) -> Vec<String> {
         }
     }
     if let (Some(short), Some(long)) = (logs.first(), logs.last()) {
-        let kinds: [(&str, fn(&OneLog) -> f64); 3] = [
+        let kinds: [(&str, Memory); 3] = [
             ("a rebuild", |log| log.rebuild_memory_peak_mib),
             ("an audit", |log| log.audit_memory_peak_mib),
             ("an export", |log| log.export_ndjson_memory_peak_mib.max(log.export_parquet_memory_peak_mib)),
