@@ -4,6 +4,7 @@
 
 mod audit;
 mod bench;
+mod database;
 mod dev;
 mod doctor;
 mod exit;

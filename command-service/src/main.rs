@@ -47,7 +47,8 @@ async fn run(settings: CommandSettings) -> Result<(), BoxError> {
     let platform = Platform::new("command-service", settings.shared.clone()).await?;
     let nats = jetstream::connect(&settings.shared.nats_url, "command").await?;
     jetstream::watch_health(&platform.health, &nats);
-    let connections = Connections { nats, names: Names::default(), with_relay: true };
+    let names = Names::default().at(&settings.shared.public_url);
+    let connections = Connections { nats, names, with_relay: true };
     let service = CommandService::start(&platform, &settings.write_side, connections).await?;
     let listener = TcpListener::bind(settings.shared.listen_or(PORT)).await?;
     tracing::info!(address = %listener.local_addr()?, "command-service listens");

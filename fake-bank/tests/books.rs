@@ -1,4 +1,5 @@
 //! The books outlive the bank where it was given a folder.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on says so at once")]
 
 use fake_bank::{BankOptions, FakeBank, Payment, Telling, token_of};
 use serde_json::{Map, Value, json};

@@ -46,7 +46,8 @@ async fn run(settings: ProjectionSettings) -> Result<(), BoxError> {
     let platform = Platform::new("projection-service", settings.shared.clone()).await?;
     let nats = jetstream::connect(&settings.shared.nats_url, "projection").await?;
     jetstream::watch_health(&platform.health, &nats);
-    let connections = Connections { nats: Some(nats), names: Names::default(), feed: None };
+    let names = Names::default().at(&settings.shared.public_url);
+    let connections = Connections { nats: Some(nats), names, feed: None };
     let service = ProjectionService::start(&platform, &settings.read_side, connections).await?;
     let listener = TcpListener::bind(settings.shared.listen_or(PORT)).await?;
     tracing::info!(address = %listener.local_addr()?, "projection-service listens");

@@ -36,19 +36,30 @@ pub fn feed(user_id: Uuid) -> String {
 pub struct Names {
     root: String,
     suffix: String,
+    site: String,
 }
 
 impl Default for Names {
     /// The names of production: those above.
     fn default() -> Self {
-        Self { root: "homefood".to_owned(), suffix: String::new() }
+        Self { root: "homefood".to_owned(), suffix: String::new(), site: "http://localhost:8080".to_owned() }
     }
 }
 
 impl Names {
     /// Names of an installation of its own; `id` is letters, digits and `_`.
     pub fn of(id: &str) -> Self {
-        Self { root: format!("homefood_{id}"), suffix: format!("_{id}") }
+        Self { root: format!("homefood_{id}"), suffix: format!("_{id}"), ..Self::default() }
+    }
+
+    /// The same of an installation that the outside world reaches at `public_url`.
+    pub fn at(self, public_url: &str) -> Self {
+        Self { site: public_url.trim_end_matches('/').to_owned(), ..self }
+    }
+
+    /// Where the schema of a payload is.
+    pub fn schema(&self, event_type: &str, version: u16) -> String {
+        format!("{}/schemas/{event_type}/{version}", self.site)
     }
 
     /// See [`EVENTS_STREAM`].

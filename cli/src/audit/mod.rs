@@ -16,19 +16,18 @@ use shared::{
         order::OrderPolicy,
     },
     log::{LogReader, audit},
-    runtime::{
-        Secret,
-        postgres::{PoolOptions, connect_pool},
-    },
+    runtime::postgres::{PoolOptions, connect_pool},
 };
 
-use crate::exit::{self, Exit};
+use crate::{
+    database::DatabaseArgs,
+    exit::{self, Exit},
+};
 
 #[derive(Debug, Args)]
 pub struct AuditArgs {
-    /// The database.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: Secret,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// Judge also what has to have come to an end: money on its way, deadlines, the imitation bank's books. For an
     /// installation that nothing happens in any more.
     #[arg(long)]
@@ -46,7 +45,7 @@ pub struct AuditArgs {
 
 pub async fn run(args: AuditArgs) -> Result<()> {
     let options = PoolOptions { statement_timeout: None, ..PoolOptions::new("homefood audit", 2) };
-    let db = connect_pool(&args.database_url, options).await.map_err(|error| Exit::no_database(&error))?;
+    let db = connect_pool(&args.database.url()?, options).await.map_err(|error| Exit::no_database(&error))?;
     let reader = LogReader::new(db.clone());
     let head = reader.head().await?;
     let mut auditor = Auditor::with_payable_min(args.payable_min_minor);

@@ -7,7 +7,7 @@ use shared::{
         DishId, DomainEvent, Money, ProducerId, UserId,
         order::{DeliveryType, OrderCreated, OrderEvent, OrderItem, OrderReady, PriceSource},
     },
-    runtime::postgres::migrate,
+    runtime::{Secret, postgres::migrate},
 };
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -85,7 +85,7 @@ async fn write(db: &PgPool, order: Uuid, sequence: i64, event: OrderEvent) {
 
 async fn audited(url: &Secret) -> Result<()> {
     let payable_min_minor = OrderPolicy::default().payable_min_minor;
-    run(AuditArgs { database_url: url.clone(), at_rest: false, now: None, payable_min_minor, json: true }).await
+    run(AuditArgs { database: DatabaseArgs::of(url), at_rest: false, now: None, payable_min_minor, json: true }).await
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 
 mod bank;
 pub mod demo;
-mod session;
+pub mod session;
 mod site;
+mod time;
 
 use std::{ffi::OsString, path::PathBuf, process::Command, time::Duration};
 
@@ -128,6 +129,9 @@ async fn serve(args: &DevArgs, servers: &DevServers, listener: TcpListener) -> R
         }
     };
     let platform = Platform::new("homefood", settings.shared.clone()).await?;
+    time::restore(&platform.clock, &args.data_dir)?;
+    let (clock, data_dir) = (platform.clock.clone(), args.data_dir.clone());
+    platform.supervisor.spawn("dev_clock", move |shutdown| time::keep(clock.clone(), data_dir.clone(), shutdown));
     let router = start(&platform, &settings, &read_settings).await?;
     let url = format!("http://localhost:{port}");
     if let Some(bank) = &bank {
@@ -168,7 +172,7 @@ async fn start(platform: &Platform, write: &CommandSettings, read: &ProjectionSe
     let shared = &platform.settings;
     let nats = jetstream::connect(&shared.nats_url, "command").await?;
     jetstream::watch_health(&platform.health, &nats);
-    let names = Names::default();
+    let names = Names::default().at(&shared.public_url);
     let connections = Connections { nats: nats.clone(), names: names.clone(), with_relay: true };
     let commands = CommandService::start(platform, &write.write_side, connections).await?;
     let read_platform = Platform { settings: read.shared.clone(), ..platform.clone() };
@@ -206,7 +210,7 @@ fn parse<T: settings::Settings>(args: &DevArgs, servers: &DevServers, port: u16,
 
 /// Empties the data directory, but only what `dev` itself puts there.
 fn reset(args: &DevArgs) -> Result<()> {
-    for name in ["postgres", "nats", bank::FOLDER, KEY_FILE, session::FILE] {
+    for name in ["postgres", "nats", bank::FOLDER, KEY_FILE, session::FILE, time::FILE] {
         let path = args.data_dir.join(name);
         let gone = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         match gone {

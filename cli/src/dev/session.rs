@@ -46,6 +46,11 @@ struct SessionDish {
     producer_id: ProducerId,
 }
 
+/// What a running `homefood dev` wrote into its data directory.
+pub fn read(data_dir: &Path) -> Option<serde_json::Value> {
+    serde_json::from_slice(&std::fs::read(data_dir.join(FILE)).ok()?).ok()
+}
+
 impl Session {
     /// The session of these servers.
     pub fn new(platform: &Platform, servers: &DevServers, url: String, with_demo: bool) -> Result<Self> {

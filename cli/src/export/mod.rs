@@ -18,13 +18,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shared::{
     log::{LogError, LogReader, Position, RecordedEvent},
-    runtime::{
-        Secret,
-        postgres::{PoolOptions, connect_pool},
-    },
+    runtime::postgres::{PoolOptions, connect_pool},
 };
 
-use crate::exit::{Exit, UNAVAILABLE, USAGE};
+use crate::{
+    database::DatabaseArgs,
+    exit::{Exit, UNAVAILABLE, USAGE},
+};
 use range::Bound;
 
 /// Events read at a time.
@@ -60,9 +60,8 @@ struct EventsArgs {
     #[arg(long)]
     output: Option<PathBuf>,
 
-    /// The database, as anybody who may read the log.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: Secret,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -97,7 +96,7 @@ pub async fn run(args: ExportArgs) -> Result<()> {
         return Err(Exit::new(USAGE, "Parquet is not for terminals: name a file with --output").into());
     }
     let options = PoolOptions::new("homefood export", 1);
-    let db = connect_pool(&args.database_url, options).await.map_err(|error| unavailable(&error))?;
+    let db = connect_pool(&args.database.url()?, options).await.map_err(|error| unavailable(&error))?;
     let log = LogReader::new(db);
     let (from, to) = range::find(&log, args.from, args.to).await?;
     let Some(path) = &args.output else {

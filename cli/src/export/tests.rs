@@ -6,7 +6,7 @@ use ::parquet::{
 };
 use dev_servers::TestServers;
 use serde_json::Value;
-use shared::runtime::postgres::migrate;
+use shared::runtime::{Secret, postgres::migrate};
 use sqlx::PgPool;
 
 use super::*;
@@ -48,7 +48,7 @@ fn folder() -> (PathBuf, Option<tempfile::TempDir>) {
 }
 
 fn args(url: &Secret, format: Format, output: &Path) -> EventsArgs {
-    EventsArgs { format, from: None, to: None, output: Some(output.to_owned()), database_url: url.clone() }
+    EventsArgs { format, from: None, to: None, output: Some(output.to_owned()), database: DatabaseArgs::of(url) }
 }
 
 async fn export(args: EventsArgs) -> Result<()> {

@@ -7,7 +7,10 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::exit::{self, Exit};
+use crate::{
+    dev::session,
+    exit::{self, Exit},
+};
 
 /// Where to ask, as whom, and how to show it.
 #[derive(Debug, Clone, Args)]
@@ -38,7 +41,7 @@ pub struct Client {
 impl Remote {
     /// A client, from what was said or from the session of a running `cargo dev`.
     pub fn client(&self) -> Result<Client> {
-        let session = self.session();
+        let session = session::read(&self.data_dir);
         let from_session = |pointer: &str| session.as_ref()?.pointer(pointer)?.as_str().map(str::to_owned);
         let url = self.url.clone().or_else(|| from_session("/url"));
         let token = self.token.clone().or_else(|| from_session("/tokens/admin"));
@@ -53,15 +56,10 @@ impl Remote {
 
     /// Where the service is, for what needs no token.
     pub fn url(&self) -> Result<String> {
-        let session = self.session();
+        let session = session::read(&self.data_dir);
         let from_session = || Some(session?.pointer("/url")?.as_str()?.to_owned());
         let missing = || Exit::new(exit::USAGE, "say --url, or run `cargo dev`");
         Ok(self.url.clone().or_else(from_session).ok_or_else(missing)?.trim_end_matches('/').to_owned())
-    }
-
-    fn session(&self) -> Option<Value> {
-        let text = std::fs::read(self.data_dir.join("session.json")).ok()?;
-        serde_json::from_slice(&text).ok()
     }
 }
 

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use shared::{
     follow::{LogFeed, cloud_event::to_headers},
     log::{Position, RecordedEvent},
+    subjects::Names,
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -130,7 +131,7 @@ impl Publisher<'_> {
         for (index, event) in events.iter().enumerate() {
             let position = event.position;
             let subject = self.options.names.event(event.aggregate_type, event.aggregate_id, &event.event_type);
-            let headers = headers(event, before.filter(|_| chained));
+            let headers = headers(&self.options.names, event, before.filter(|_| chained));
             let payload = Bytes::copy_from_slice(event.payload.as_bytes());
             if chained && index + 1 < events.len() {
                 let sent = self.client.publish_with_headers(subject, headers, payload).await;
@@ -162,8 +163,8 @@ impl Publisher<'_> {
     }
 }
 
-fn headers(event: &RecordedEvent, before: Option<&RecordedEvent>) -> HeaderMap {
-    let mut headers = to_headers(event);
+fn headers(names: &Names, event: &RecordedEvent, before: Option<&RecordedEvent>) -> HeaderMap {
+    let mut headers = to_headers(names, event);
     headers.insert(NATS_EXPECTED_LAST_SEQUENCE, HeaderValue::from(event.position - 1));
     if let Some(before) = before {
         // A stranger's message in the place of the one before would otherwise carry the rest of the window.

@@ -34,7 +34,7 @@ pub async fn publish_missing(
         let Some(event) = log.page(letter.position - 1, 1).await?.pop() else { continue };
         let subject = names.dead_letter(queue, event.aggregate_type, event.aggregate_id);
         let message = PublishMessage::build()
-            .headers(letter.headers(queue, to_headers(&event)))
+            .headers(letter.headers(queue, to_headers(names, &event)))
             .payload(event.payload.as_bytes().to_vec().into())
             .message_id(format!("{queue}-{}-{}-{}", letter.position, letter.status, letter.retry_count));
         jetstream.send_publish(subject, message).await?.await?;

@@ -9,7 +9,7 @@ use shared::{
     domain::{ProducerId, UserId},
     follow::{LogFeed, MirrorFollower, cloud_event::to_headers},
     log::RecordedEvent,
-    subjects::{self, EVENTS_STREAM},
+    subjects::{self, EVENTS_STREAM, Names},
 };
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -69,7 +69,7 @@ impl Test {
         for event in events {
             let subject = subjects::event(event.aggregate_type, event.aggregate_id, &event.event_type);
             let payload = event.payload.as_bytes().to_vec();
-            let message = PublishMessage::build().headers(to_headers(event)).payload(payload.into());
+            let message = PublishMessage::build().headers(to_headers(&Names::default(), event)).payload(payload.into());
             self.jetstream.send_publish(subject, message).await.unwrap().await.unwrap();
         }
     }

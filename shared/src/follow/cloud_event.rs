@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::{
     domain::{Actor, AggregateType},
     log::{Metadata, RecordedEvent, StoredEvent},
+    subjects::Names,
 };
 
 const SPEC_VERSION: HeaderName = HeaderName::from_static("ce-specversion");
@@ -41,7 +42,7 @@ pub const EVENT_HEADERS: &[(&str, &str)] = &[
     ("ce-time", "When it happened, in the domain's time."),
     ("ce-recordedtime", "When it was recorded, in the database's time."),
     ("ce-datacontenttype", "application/json."),
-    ("ce-dataschema", "Where the schema of the payload is."),
+    ("ce-dataschema", "The URL of the schema of the payload."),
     ("ce-sequence", "The position in the log, padded to 20 digits."),
     ("ce-streamversion", "The place in the stream of its aggregate."),
     ("ce-partitionkey", "The aggregate."),
@@ -70,7 +71,7 @@ pub enum CloudEventError {
 }
 
 /// The headers under which the relay publishes `event`.
-pub fn to_headers(event: &RecordedEvent) -> HeaderMap {
+pub fn to_headers(names: &Names, event: &RecordedEvent) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut put = |name: HeaderName, value: &str| headers.insert(name, HeaderValue::from(value));
     let mut text = String::with_capacity(80);
@@ -84,7 +85,7 @@ pub fn to_headers(event: &RecordedEvent) -> HeaderMap {
     written(format_args!("{}", event.event_id), ID);
     written(format_args!("{}", event.event_id), NATS_MESSAGE_ID);
     written(format_args!("homefood.{aggregate}.{}.v{}", event.event_type, event.schema_version), TYPE);
-    written(format_args!("/schemas/{}/{}", event.event_type, event.schema_version), SCHEMA);
+    written(format_args!("{}", names.schema(&event.event_type, event.schema_version)), SCHEMA);
     written(format_args!("{aggregate}/{}", event.aggregate_id), SUBJECT);
     // CloudEvents' own integers have 32 bits; padded text sorts as the numbers do.
     written(format_args!("{:020}", event.position), SEQUENCE);
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn an_event_survives_the_journey_whole() {
         let sent = event();
-        let headers = to_headers(&sent);
+        let headers = to_headers(&Names::default(), &sent);
         let received: RecordedEvent = from_message(&headers, sent.payload.as_bytes()).unwrap().into();
         assert_eq!(format!("{received:?}"), format!("{sent:?}"));
         assert_eq!(headers.get("ce-type").unwrap().as_str(), "homefood.order.order_ready.v1");
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_message_without_its_position_is_no_event() {
-        let headers: HeaderMap = to_headers(&event())
+        let headers: HeaderMap = to_headers(&Names::default(), &event())
             .iter()
             .filter(|(name, _)| name.as_ref() as &str != "ce-sequence")
             .map(|(name, values)| (name.clone(), values[0].clone()))
@@ -225,6 +226,6 @@ mod tests {
     fn a_line_break_from_outside_starts_no_header() {
         let mut event = event();
         event.metadata.request_id = Some(Arc::from("x\r\nce-id: forged"));
-        assert!(to_headers(&event).get("homefood-request-id").is_none());
+        assert!(to_headers(&Names::default(), &event).get("homefood-request-id").is_none());
     }
 }

@@ -22,6 +22,9 @@ const COPY_IN_WANTED: f64 = 0.5;
 /// With this many times the memory over the longer log, memory still counts as independent of it.
 const MEMORY_RATIO_MAX: f64 = 1.25;
 
+/// What one of the figures of a log is.
+type Figure = fn(&OneLog) -> f64;
+
 #[derive(Debug, Clone, clap::Args)]
 pub struct RebuildArgs {
     /// How many events the logs have, each in a database of its own.
@@ -172,9 +175,6 @@ fn check_audit(audited: &Watched, false_key: &str) -> Result<()> {
     Ok(())
 }
 
-/// One of the figures.
-type Memory = fn(&OneLog) -> f64;
-
 fn missed(logs: &[OneLog]) -> Vec<String> {
     let mut missed = Vec::new();
     for log in logs {
@@ -187,7 +187,7 @@ fn missed(logs: &[OneLog]) -> Vec<String> {
         }
     }
     if let (Some(short), Some(long)) = (logs.first(), logs.last()) {
-        let kinds: [(&str, Memory); 3] = [
+        let kinds: [(&str, Figure); 3] = [
             ("a rebuild", |log| log.rebuild_memory_peak_mib),
             ("an audit", |log| log.audit_memory_peak_mib),
             ("an export", |log| log.export_ndjson_memory_peak_mib.max(log.export_parquet_memory_peak_mib)),

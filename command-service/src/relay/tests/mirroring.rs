@@ -54,7 +54,7 @@ async fn a_message_carries_what_the_conventions_promise() {
         ("ce-time", "2026-05-01T10:00:00.123456Z".to_owned()),
         ("ce-recordedtime", recorded_at),
         ("ce-datacontenttype", "application/json".to_owned()),
-        ("ce-dataschema", "/schemas/order_ready/1".to_owned()),
+        ("ce-dataschema", "http://localhost:8080/schemas/order_ready/1".to_owned()),
         ("ce-sequence", "00000000000000000002".to_owned()),
         ("ce-streamversion", "2".to_owned()),
         ("ce-partitionkey", order.to_string()),
