@@ -125,10 +125,11 @@ async fn a_command_answers_with_the_order_and_what_its_caller_may_do_next() {
     let payment = customer.pay(order).await;
     customer.complete_at_bank(payment).await;
     system.order_reaches(order, OrderStatus::Paid).await;
-    let accepted = system.producer().act(order, "accept").await.expect(200).data();
+    let answer = system.producer().act(order, "accept").await.expect(200);
+    let accepted = answer.data();
     let paid = json!({ "payment_id": payment, "attempt_no": 1, "status": "SUCCEEDED", "amount": total });
     assert_eq!(accepted["payment"], paid);
-    let seen = system.producer().order(order).await.data();
+    let seen = system.producer().after(&format!("/api/v1/orders/{order}"), &answer.token()).await.data();
     assert_eq!(accepted["allowed_actions"], seen["allowed_actions"]);
     let again = customer.post_once("/api/v1/orders", &wish, &key).await.expect(201);
     assert_eq!(again.data(), data, "the answer is the one that was given");
