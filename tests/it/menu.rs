@@ -109,3 +109,31 @@ async fn what_cannot_be_is_refused_with_its_field() {
     put(&cook, &dish_path, &dollars).await.expect_rule("catalogue_mismatch");
     system.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_is_a_place_on_the_web_and_an_entry_tells_the_version_to_name() {
+    let system = TestSystem::start().await;
+    let (cook, id) = (system.producer(), Uuid::now_v7());
+    let path = format!("/api/v1/dishes/{id}");
+    let with = |url: &str| {
+        let mut dish = dish(KITCHEN, "100.00");
+        dish["photo_url"] = json!(url);
+        dish
+    };
+    let long = format!("https://img.example/{}", "x".repeat(2_000));
+    for wrong in
+        ["javascript:alert(1)", "data:image/png;base64,AAAA", "//img.example/a", "/a.png", "", "https://", &long]
+    {
+        let refused = put(&cook, &path, &with(wrong)).await.expect_problem(400, "VALIDATION_ERROR");
+        assert_eq!(refused.json()["errors"][0]["pointer"], "/photo_url", "{wrong}");
+    }
+    put(&cook, &path, &with("https://img.example/a.png?w=200")).await.expect(200);
+    let seen = system.nobody().get(&path).await.expect(200);
+    assert_eq!(seen.header("etag"), "\"v1\"");
+    let change = |etag: &str| cook.request(Method::PUT, &path).header("If-Match", etag).json(&dish(KITCHEN, "150.00"));
+    cook.send(change(seen.header("etag"))).await.expect(200);
+    cook.send(change(seen.header("etag"))).await.expect_problem(412, "PRECONDITION_FAILED");
+    let kitchen = system.nobody().get(&format!("/api/v1/producers/{KITCHEN}")).await.expect(200);
+    assert_eq!(kitchen.header("etag"), format!("\"v{}\"", kitchen.version()));
+    system.finish().await;
+}

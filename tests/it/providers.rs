@@ -77,3 +77,14 @@ async fn a_provider_that_is_not_enabled_is_refused_and_costs_no_attempt() {
     system.order_reaches(order, OrderStatus::Paid).await;
     system.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_is_asked_for_again_after_a_lost_answer_is_counted() {
+    let system = TestSystem::start().await;
+    let customer = system.customer();
+    let order = customer.place(scenario_dish(5), 1).await;
+    let payment = customer.pay(order).await;
+    system.payment_gets(payment, "payment_session_opened").await;
+    system.metric_reaches("retry_attempts_total", "op=\"init\"", 1).await;
+    system.finish().await;
+}

@@ -195,3 +195,27 @@ async fn what_does_not_exist_stays_so_under_its_key() {
     assert_eq!(system.head().await, 0);
     system.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_that_is_too_long_is_named_as_the_body_names_it() {
+    let system = TestSystem::start().await;
+    let (customer, producer) = (system.customer(), system.producer());
+    let order = customer.place(scenario_dish(0), 1).await;
+    let (paid, _) = system.paid_order(scenario_dish(0), 1).await;
+    let long = "x".repeat(501);
+    for (client, path, body, pointer) in [
+        (&customer, format!("/api/v1/orders/{order}/cancel"), json!({ "reason": long }), "/reason"),
+        (
+            &producer,
+            format!("/api/v1/orders/{paid}/reject"),
+            json!({ "reason_code": "OTHER", "comment": long }),
+            "/comment",
+        ),
+        (&producer, format!("/api/v1/orders/{paid}/accept"), json!({ "eta_minutes": 601 }), "/eta_minutes"),
+        (&customer, format!("/api/v1/orders/{paid}/rating"), json!({ "rating": 6 }), "/rating"),
+    ] {
+        let problem = client.post(&path, &body).await.expect_problem(400, "VALIDATION_ERROR").json();
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{path}");
+    }
+    system.finish().await;
+}

@@ -127,3 +127,20 @@ fn every_golden_sample_is_still_understood() {
         }
     }
 }
+
+#[test]
+fn every_reference_in_the_openapi_document_leads_somewhere() {
+    let document: serde_json::Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    let mut open = vec![&document];
+    while let Some(value) = open.pop() {
+        if let Some(reference) = value.get("$ref").and_then(serde_json::Value::as_str) {
+            let found = reference.strip_prefix('#').and_then(|pointer| document.pointer(pointer));
+            assert!(found.is_some(), "{reference} leads nowhere: mark the parameter #[param(inline)]");
+        }
+        match value {
+            serde_json::Value::Object(members) => open.extend(members.values()),
+            serde_json::Value::Array(items) => open.extend(items),
+            _ => {}
+        }
+    }
+}

@@ -17,8 +17,9 @@ use super::{
     access::ClientAddress,
     command::{Command, log_problem},
     gift_codes::GivenCode,
-    orders::{NewOrder, agree, on_order, order_problem, view},
+    orders::{NewOrder, agree, on_order, order_problem},
     state::AppState,
+    views::view,
 };
 use crate::{
     command_handler::{CommandError, Handled, NoAnswer, Submission},

@@ -4,7 +4,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, Uri, header};
 use serde::{Deserialize, Serialize};
 use shared::{
     domain::{Actor, DishId, Money, ProducerId, UserId, order::DeliveryType},
@@ -184,7 +184,7 @@ pub(super) struct DishBody {
     #[serde(default)]
     #[schema(nullable = false)]
     category_id: Option<Uuid>,
-    /// Its picture; at most 2,000 characters.
+    /// Its picture: an `http` or `https` URL of at most 2,000 characters.
     #[serde(default)]
     #[schema(nullable = false)]
     photo_url: Option<String>,
@@ -219,7 +219,7 @@ pub(super) async fn put_dish(
         is_available: body.is_available,
         portions_left: body.portions_left.map(|left| within(left, "/portions_left", 0, 100_000)).transpose()?,
         category_id: body.category_id,
-        photo_url: body.photo_url.as_deref().map(|url| short(url, "/photo_url")).transpose()?.map(str::to_owned),
+        photo_url: body.photo_url.as_deref().map(picture).transpose()?.map(str::to_owned),
     };
     let seen = command.if_match.and_then(IfMatch::version);
     let version = Editor::new(state.db.clone()).put_dish(id, &edit, seen).await.map_err(edit_problem)?;
@@ -251,6 +251,16 @@ fn short<'a>(text: &'a str, pointer: &str) -> Result<&'a str, Problem> {
         return Ok(text);
     }
     Err(Problem::validation(pointer, "wrong_length", format!("shorten the text to at most {TEXT_MAX} characters")))
+}
+
+/// A picture is fetched by browsers: nothing else than a place on the web is one.
+fn picture(url: &str) -> Result<&str, Problem> {
+    let url = short(url, "/photo_url")?;
+    let on_the_web = url.parse::<Uri>().is_ok_and(|uri| {
+        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+        is_web && uri.authority().is_some_and(|place| !place.host().is_empty() && !place.as_str().contains('@'))
+    });
+    if on_the_web { Ok(url) } else { Err(Problem::validation("/photo_url", "malformed", "give an http or https URL")) }
 }
 
 fn within(value: u32, pointer: &str, min: u32, max: u32) -> Result<i32, Problem> {

@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 use super::{
     command::Command,
     documents::{CommandProblems, OrderAnswer},
-    orders::{on_order, view},
+    orders::on_order,
     state::AppState,
+    views::view,
 };
 
 /// The one shape of what cooks do: take the input apart, build the command, execute it, answer.

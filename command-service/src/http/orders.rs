@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use shared::{
     domain::{
-        Actor, DishId, GiftId, Money, OrderId,
+        DishId, GiftId, Money, OrderId,
         order::{
             CancelReason, CreateOrder, DeliveryType, DishRating, Order, OrderCommand, OrderError, Rate, RequestedLine,
         },
@@ -23,7 +23,7 @@ use super::{
     documents::{CommandProblems, OrderAnswer},
     gift_orders,
     state::AppState,
-    views::{Look, order_data},
+    views::view,
 };
 use crate::catalogue::{CatalogueError, ProducerFacts};
 
@@ -372,16 +372,6 @@ pub(super) async fn rate_order(
             rate,
         )
         .await
-}
-
-/// The view of an order for its answers.
-pub(super) fn view(
-    state: &AppState,
-    order_id: OrderId,
-    actor: &Actor,
-) -> impl Fn(&Order) -> Result<String, serde_json::Error> + Sync + use<> {
-    let look = Look::of(actor, state.policies.order, state.clock.now());
-    move |order| order_data(order_id, order, look)
 }
 
 /// A command's way to an order.

@@ -19,9 +19,9 @@ use uuid::Uuid;
 use super::{
     command::{Command, log_problem, to_json},
     documents::{CommandProblems, PaymentAnswer},
-    orders::{on_order, view},
+    orders::on_order,
     state::AppState,
-    views::{PaymentData, payment_data},
+    views::{PaymentData, payment_data, view},
 };
 use crate::{
     command_handler::{CommandError, Handled, NoAnswer, Submission},

@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 use super::{
     command::Command,
     documents::{CommandProblems, OrderAnswer},
-    orders::{on_order, view},
+    orders::on_order,
     state::AppState,
+    views::view,
 };
 
 /// A refund to be given.

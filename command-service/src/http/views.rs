@@ -9,6 +9,8 @@ use shared::domain::{
 };
 use utoipa::ToSchema;
 
+use super::state::AppState;
+
 /// An order after a command. `GET /api/v1/orders/{id}` shows all of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct OrderData {
@@ -100,18 +102,18 @@ pub(super) struct OrderLine {
 
 /// Who looks at an order, and when.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
+struct Look {
     /// Who.
-    pub viewer: Viewer,
+    viewer: Viewer,
     /// When.
-    pub now: DateTime<Utc>,
+    now: DateTime<Utc>,
     /// The durations and limits in force.
-    pub policy: OrderPolicy,
+    policy: OrderPolicy,
 }
 
 impl Look {
     /// Of whoever asked for the command.
-    pub fn of(actor: &Actor, policy: OrderPolicy, now: DateTime<Utc>) -> Self {
+    fn of(actor: &Actor, policy: OrderPolicy, now: DateTime<Utc>) -> Self {
         let viewer = match actor {
             Actor::Customer(_) => Viewer::Customer,
             Actor::Producer { .. } => Viewer::Producer,
@@ -154,7 +156,7 @@ fn order_payment(order: &Order) -> Option<OrderPayment> {
 }
 
 /// The order as JSON, as somebody sees it.
-pub(super) fn order_data(order_id: OrderId, order: &Order, look: Look) -> Result<String, serde_json::Error> {
+fn order_data(order_id: OrderId, order: &Order, look: Look) -> Result<String, serde_json::Error> {
     let missing = || serde::ser::Error::custom("a command left an order that does not exist");
     let terms = order.terms().ok_or_else(missing)?;
     let first = terms.portions.first().ok_or_else(missing)?;
@@ -178,6 +180,16 @@ pub(super) fn order_data(order_id: OrderId, order: &Order, look: Look) -> Result
             .map(|situation| allowed_actions(&situation))
             .unwrap_or_default(),
     })
+}
+
+/// The view of an order for its answers.
+pub(super) fn view(
+    state: &AppState,
+    order_id: OrderId,
+    actor: &Actor,
+) -> impl Fn(&Order) -> Result<String, serde_json::Error> + Sync + use<> {
+    let look = Look::of(actor, state.policies.order, state.clock.now());
+    move |order| order_data(order_id, order, look)
 }
 
 /// A payment.

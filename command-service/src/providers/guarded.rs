@@ -52,6 +52,11 @@ impl GuardedProvider {
         self.provider.provider()
     }
 
+    /// Counts a try that a flow makes after asking what became of the one before.
+    pub(super) fn tried_again(&self, operation: Operation, attempt: u32) {
+        self.observer.retried(self.provider(), operation, attempt);
+    }
+
     /// What it can do.
     pub fn capabilities(&self) -> &Capabilities {
         self.provider.capabilities()

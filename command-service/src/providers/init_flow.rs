@@ -9,7 +9,8 @@ use shared::domain::{
 };
 
 use super::{
-    CallCtx, CallError, CancelRequest, ErrorClass, GuardedProvider, InitRequest, PaymentState, ProviderError, Session,
+    CallCtx, CallError, CancelRequest, ErrorClass, GuardedProvider, InitRequest, Operation, PaymentState,
+    ProviderError, Session,
 };
 
 /// A page to be opened for a payment.
@@ -90,6 +91,9 @@ pub async fn open_session(provider: &GuardedProvider, ctx: &CallCtx, request: Op
                 Orphans::Unclear => return Opened::Unknown { init_try },
             }
             init_try += 1;
+        }
+        if in_doubt {
+            provider.tried_again(Operation::Init, init_try);
         }
         let error = match provider.init(ctx, &request.attempt(init_try)).await {
             Ok(session) => return Opened::Opened { session, init_try },

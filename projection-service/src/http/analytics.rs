@@ -71,8 +71,8 @@ pub(super) struct DailyQuery {
     /// 1 to 366, the present day included.
     #[param(minimum = 1, maximum = 366, default = 30)]
     days: Option<u32>,
-    /// An order is of the day it was placed on, or of the day it was completed on.
-    #[param(inline, default = "created")]
+    /// An order is of the day it was placed on (if left out), or of the day it was completed on.
+    #[param(inline)]
     basis: Option<Basis>,
     /// The time zone of the days: an IANA name.
     #[param(default = "Europe/Moscow")]

@@ -13,7 +13,7 @@ use http::{header, request::Parts};
 use serde::{Deserialize, Serialize};
 use shared::{
     domain::{DishId, ProducerId},
-    web::{Envelope, OptionalCaller, PathId, Problem, ValidQuery, problem::ProblemDetails},
+    web::{Envelope, OptionalCaller, PathId, Problem, ValidQuery, headers::etag, problem::ProblemDetails},
 };
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -82,7 +82,8 @@ pub(super) async fn get_dish(
     let dish = catalogue::find_dish(&state.db, id).await.map_err(unavailable)?;
     let dish = dish.ok_or_else(|| Problem::not_found("there is no such dish"))?;
     state.views.saw(viewer, id);
-    Ok(Envelope::new(dish).into_response())
+    let version = dish.version;
+    Ok(versioned(dish, version))
 }
 
 /// Which kitchens, and which page of them.
@@ -137,8 +138,16 @@ pub(super) async fn get_producer(
 ) -> Result<Response, Problem> {
     let producer = catalogue::find_producer(&state.db, id).await.map_err(unavailable)?;
     let producer = producer.ok_or_else(|| Problem::not_found("there is no such kitchen"))?;
-    let version = u64::try_from(producer.version).unwrap_or(0);
-    Ok(Envelope::new(producer).version(version).into_response())
+    let version = producer.version;
+    Ok(versioned(producer, version))
+}
+
+/// An entry with the version that a change of it has to name.
+fn versioned<T: Serialize>(entry: T, version: i32) -> Response {
+    let version = u64::try_from(version).unwrap_or(0);
+    let mut response = Envelope::new(entry).version(version).into_response();
+    response.headers_mut().insert(header::ETAG, etag(version));
+    response
 }
 
 /// Which page.

@@ -159,6 +159,7 @@ pub(super) enum GiftRole {
 #[into_params(parameter_in = Query)]
 pub(super) struct GiftsQuery {
     /// `bought` if left out. An administrator who leaves it out sees all.
+    #[param(inline)]
     role: Option<GiftRole>,
     /// `next_cursor` of the page before, with the same filter.
     cursor: Option<String>,

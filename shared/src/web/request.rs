@@ -1,12 +1,16 @@
 //! What happens to every request: its name, its trace, its time, its count; and no panic or silence gets out.
 
+mod unread;
+
 use axum::{
     Router,
+    body::Body,
     extract::MatchedPath,
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http_body::Body as _;
 use std::{
     convert::Infallible,
     future::Future,
@@ -20,6 +24,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 use uuid::Uuid;
 
+use self::unread::Lent;
 use super::{
     headers::{REQUEST_ID, TRACEPARENT},
     problem::{ErrorCode, Problem},
@@ -103,9 +108,9 @@ struct RequestService<S> {
     metrics: Arc<Metrics>,
 }
 
-impl<S, B> Service<Request<B>> for RequestService<S>
+impl<S> Service<Request<Body>> for RequestService<S>
 where
-    S: Service<Request<B>, Response = Response, Error = Infallible>,
+    S: Service<Request<Body>, Response = Response, Error = Infallible>,
     S::Future: Send + 'static,
 {
     type Response = Response;
@@ -116,7 +121,7 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let started = Instant::now();
         let context = RequestContext::of(request.headers());
         let seen = Seen {
@@ -128,6 +133,7 @@ where
         let mut correlation = Correlation::new(context.correlation_id, context.traceparent);
         correlation.instance = Some(request.uri().clone());
         request.extensions_mut().insert(context.clone());
+        let (lent, request) = lend(request);
         let answer = self.inner.call(request);
         Box::pin(correlation.scope(async move {
             let answer = tokio::time::timeout(TIMEOUT, AssertUnwindSafe(answer).catch_unwind()).await;
@@ -141,11 +147,24 @@ where
                     problem.detail("the answer took longer than 10 s").into_response()
                 }
             };
+            if let Some(lent) = lent {
+                lent.settle(&mut response).await;
+            }
             context.write_to(response.headers_mut());
             seen.record(response.status(), context.traceparent);
             Ok(response)
         }))
     }
+}
+
+/// Most requests have no body, and nothing to settle.
+fn lend(request: Request<Body>) -> (Option<Lent>, Request<Body>) {
+    if request.body().is_end_stream() {
+        return (None, request);
+    }
+    let (parts, body) = request.into_parts();
+    let (lent, body) = Lent::new(body);
+    (Some(lent), Request::from_parts(parts, body))
 }
 
 impl RequestContext {

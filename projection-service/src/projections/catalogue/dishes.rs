@@ -38,6 +38,8 @@ pub struct DishView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub photo_url: Option<String>,
+    /// The version of this entry, which a change names in `If-Match`.
+    pub version: i32,
     /// How often it was looked at; a few seconds late.
     pub views_count: i64,
 }
@@ -53,7 +55,7 @@ pub struct DishFilter {
 
 const COLUMNS: &str = "
     SELECT d.id, d.producer_id, d.name, d.description, d.price_minor, d.currency, d.price_version, d.is_available,
-           d.portions_left, d.category_id, d.photo_url, coalesce(v.views, 0) AS views
+           d.portions_left, d.category_id, d.photo_url, d.version, coalesce(v.views, 0) AS views
     FROM dishes d
     LEFT JOIN dish_views v ON v.dish_id = d.id";
 
@@ -98,6 +100,7 @@ fn read_dish(row: &PgRow) -> Result<DishView, sqlx::Error> {
         portions_left: row.try_get("portions_left")?,
         category_id: row.try_get("category_id")?,
         photo_url: row.try_get("photo_url")?,
+        version: row.try_get("version")?,
         views_count: row.try_get("views")?,
     })
 }

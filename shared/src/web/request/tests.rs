@@ -1,9 +1,5 @@
 use super::*;
-use axum::{
-    Extension,
-    body::{Body, to_bytes},
-    routing::get,
-};
+use axum::{Extension, body::to_bytes, routing::get};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -119,4 +115,36 @@ async fn requests_are_counted_by_template() {
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+}
+
+/// Sends the pieces one after the other on one connection; what came back until the other side had no more to say.
+async fn talk(pieces: &[&str]) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router =
+        Router::new().route("/refuse", axum::routing::post(|| async { Problem::from(ErrorCode::Unauthenticated) }));
+    let router = finish(router, Metrics::new("test", "0"));
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    for piece in pieces {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    stream.shutdown().await.unwrap();
+    let mut heard = String::new();
+    let _ = stream.read_to_string(&mut heard).await;
+    server.abort();
+    heard
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_body_is_read_leaves_the_connection_usable_or_says_that_it_does_not() {
+    let head = "POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n";
+    let heard = talk(&[head, "{}", head, "{}"]).await;
+    assert_eq!(heard.matches("HTTP/1.1 401").count(), 2, "{heard}");
+    assert!(!heard.contains("connection: close"), "{heard}");
+    let heard = talk(&["POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: 900000\r\n\r\n", "{"]).await;
+    assert!(heard.contains("HTTP/1.1 401") && heard.contains("connection: close"), "{heard}");
 }

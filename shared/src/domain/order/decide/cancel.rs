@@ -23,7 +23,7 @@ impl Placed {
         reason_text: Option<&String>,
         now: DateTime<Utc>,
     ) -> Decision {
-        check_text(reason_text.map(String::as_str), "/reason_text")?;
+        check_text(reason_text.map(String::as_str), "/reason")?;
         let reason = reason_for(party, reason_code)?;
         match self.stage {
             Stage::Cancelled { .. } => return Err(OrderError::AlreadyCancelled),

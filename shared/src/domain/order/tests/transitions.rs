@@ -144,7 +144,7 @@ fn long_notes_are_refused_with_their_field() {
             OrderCommand::Reject { reason_code: RejectReason::Other, comment: long.clone() },
             "/comment",
         ),
-        (OrderStatus::Paid, OrderCommand::Cancel { reason_code: None, reason_text: long }, "/reason_text"),
+        (OrderStatus::Paid, OrderCommand::Cancel { reason_code: None, reason_text: long }, "/reason"),
     ];
     for (status, command, pointer) in commands {
         check(&history(status), (cook(), minute(1), command), Err(OrderError::TooLong { pointer, max: 500 }));
