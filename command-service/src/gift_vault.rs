@@ -67,25 +67,25 @@ impl GiftVault {
     pub async fn mint(&self, gift_id: GiftId) -> Result<KnownCode, VaultError> {
         let code = GiftCode::from_bits(rand::rng().next_u64() as u128 | u128::from(rand::rng().next_u64()) << 64);
         let sealed = self.seal(gift_id, &code.shown())?;
-        let row = sqlx::query(
+        let made = sqlx::query(
             "
-            WITH made AS (
-                INSERT INTO gift_codes (gift_id, code_ref, last4, sealed) VALUES ($1, $2, $3, $4)
-                ON CONFLICT (gift_id) DO NOTHING
-                RETURNING code_ref, last4
-            )
-            SELECT code_ref, last4 FROM made
-            UNION ALL
-            SELECT code_ref, last4 FROM gift_codes WHERE gift_id = $1
-            LIMIT 1
+            INSERT INTO gift_codes (gift_id, code_ref, last4, sealed) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (gift_id) DO NOTHING
+            RETURNING code_ref, last4
             ",
         )
         .bind(gift_id.0)
         .bind(code.reference(self.keys.pepper.expose()).0)
         .bind(code.last4())
         .bind(sealed)
-        .fetch_one(&self.db)
+        .fetch_optional(&self.db)
         .await?;
+        // A statement of its own: one that waited for a twin does not see what the twin wrote.
+        let found = sqlx::query("SELECT code_ref, last4 FROM gift_codes WHERE gift_id = $1").bind(gift_id.0);
+        let row = match made {
+            Some(row) => row,
+            None => found.fetch_one(&self.db).await?,
+        };
         Ok(KnownCode { code_ref: CodeRef(row.try_get("code_ref")?), last4: row.try_get("last4")? })
     }
 

@@ -92,7 +92,7 @@ pub async fn open_session(provider: &GuardedProvider, ctx: &CallCtx, request: Op
             }
             init_try += 1;
         }
-        if in_doubt {
+        if init_try > 1 {
             provider.tried_again(Operation::Init, init_try);
         }
         let error = match provider.init(ctx, &request.attempt(init_try)).await {
