@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::json;
 use shared::web::{ErrorCode, Problem, ValidQuery, auth::unauthenticated, problem::ProblemDetails};
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     hub::{Listening, SOCKETS_PER_USER_MAX},
@@ -50,6 +50,20 @@ pub struct StreamQuery {
     last_id: Option<i64>,
 }
 
+/// One event of the stream, by the names of its fields.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read by the document's macro only")]
+struct FeedStreamEvent {
+    /// What it is: `hello`, `order_status_update`, `notification` or `gap`.
+    #[schema(example = "hello")]
+    event: String,
+    /// What it says, as JSON.
+    #[schema(example = "{\"head_id\":17}")]
+    data: String,
+    /// The entry's id in the feed; `hello` and `gap` have none.
+    id: Option<String>,
+}
+
 /// The caller's live feed, as server-sent events.
 ///
 /// `hello` says the newest id; then come `order_status_update` and `notification` with the ids and data that the socket
@@ -61,7 +75,8 @@ pub struct StreamQuery {
         ("Last-Event-ID" = Option<i64>, Header, description = "The last id that was seen", minimum = 0),
     ),
     responses(
-        (status = 200, description = "The events", content_type = "text/event-stream", body = String),
+        (status = 200, description = "One event after another, each like this", content_type = "text/event-stream",
+            body = FeedStreamEvent),
         (status = 400, description = "A parameter is malformed", body = ProblemDetails,
             content_type = "application/problem+json"),
         (status = 401, description = "Neither a token nor a ticket, or not a good one", body = ProblemDetails,
