@@ -15,7 +15,7 @@ mod operate;
 mod seed;
 mod token;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, io::Write, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -84,8 +84,13 @@ fn main() -> ExitCode {
             Verb::Health(args) => operate::health(args).await,
             Verb::Seed(args) => seed::run(args).await,
             Verb::Completions { shell } => {
-                clap_complete::generate(shell, &mut Cli::command(), "homefood", &mut std::io::stdout());
-                Ok(())
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "homefood", &mut script);
+                match std::io::stdout().write_all(&script) {
+                    // Whoever read the beginning has what they wanted.
+                    Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+                    written => Ok(written?),
+                }
             }
             Verb::Bench(args) => bench::run(args).await,
             Verb::Audit(args) => audit::run(args).await,
