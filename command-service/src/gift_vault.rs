@@ -80,11 +80,13 @@ impl GiftVault {
         .bind(sealed)
         .fetch_optional(&self.db)
         .await?;
-        // A statement of its own: one that waited for a twin does not see what the twin wrote.
-        let found = sqlx::query("SELECT code_ref, last4 FROM gift_codes WHERE gift_id = $1").bind(gift_id.0);
         let row = match made {
             Some(row) => row,
-            None => found.fetch_one(&self.db).await?,
+            // A statement of its own: one that waited for a twin does not see what the twin wrote.
+            None => {
+                let found = sqlx::query("SELECT code_ref, last4 FROM gift_codes WHERE gift_id = $1");
+                found.bind(gift_id.0).fetch_one(&self.db).await?
+            }
         };
         Ok(KnownCode { code_ref: CodeRef(row.try_get("code_ref")?), last4: row.try_get("last4")? })
     }

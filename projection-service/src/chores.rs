@@ -208,8 +208,10 @@ async fn watch_letters(db: PgPool) -> Verdict {
             let queues: Vec<_> = queues.iter().map(|(queue, letters)| format!("{queue}: {letters}")).collect();
             Verdict::degraded(format!("parked, waiting for a person: {}", queues.join(", ")))
         }
-        // The database's own check says that it is away.
-        Err(error) => Verdict::degraded(format!("not known: {error}")),
+        Err(error) => {
+            tracing::warn!(%error, "parked letters cannot be counted");
+            Verdict::degraded("not known: the database does not say")
+        }
     }
 }
 

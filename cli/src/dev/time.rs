@@ -48,16 +48,15 @@ mod tests {
         restore(&clock, dir.path()).unwrap();
         assert_eq!(clock.offset(), Duration::zero());
         let keeping = tokio::spawn(keep(clock.clone(), dir.path().to_owned(), shutdown.clone()));
-        // It may not have begun to watch yet; a move is never lost after that.
-        while !dir.path().join(FILE).exists() {
-            clock.advance(Duration::zero());
-            tokio::task::yield_now().await;
-        }
-        clock.advance(Duration::hours(25));
-        let hours = || std::fs::read_to_string(dir.path().join(FILE)).unwrap();
-        while hours() != Duration::hours(25).num_microseconds().unwrap().to_string() {
-            tokio::task::yield_now().await;
-        }
+        let kept = Duration::hours(25).num_microseconds().unwrap().to_string();
+        let writing = async {
+            // It may not have begun to watch yet; a move is never lost after that.
+            while std::fs::read_to_string(dir.path().join(FILE)).ok().as_ref() != Some(&kept) {
+                clock.set_offset(Duration::hours(25));
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), writing).await.unwrap();
         shutdown.cancel();
         keeping.await.unwrap().unwrap();
         let again = Clock::system();

@@ -190,17 +190,29 @@ async fn two_owners_at_once_fold_nothing_twice() {
     let runners: Vec<_> = (0..2)
         .map(|_| {
             let mut parts = parts(&db);
-            parts.settings.batch_max = 5;
+            parts.settings.batch_max = 1;
             parts.settings.standby_poll = Duration::from_millis(1);
+            parts.settings.lease = Duration::from_millis(60);
             announce(&parts, &log);
             Running::start::<Orders>(parts)
         })
         .collect();
     // The lease is given away under the owner's hands, again and again: it goes on folding and does not know.
-    for _ in 0..50 {
-        sqlx::query("UPDATE projection_checkpoints SET lease_until = '-infinity'").execute(&db).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(3)).await;
+    let give_away = || async {
+        let claim = sqlx::query_as::<_, (i64, i64)>(
+            "UPDATE projection_checkpoints SET lease_until = '-infinity' RETURNING epoch, position",
+        );
+        claim.fetch_optional(&db).await.unwrap().unwrap_or_default()
+    };
+    let (mut before, mut position) = give_away().await;
+    let mut given_away = 0;
+    while position < head(&log) as i64 {
+        // Its owner may renew it before the other sees it.
+        eventually("the other one takes it", || async { give_away().await.0 > before }).await;
+        (before, position) = give_away().await;
+        given_away += 1;
     }
+    assert!(given_away > 5, "folded before the lease changed hands often enough: {given_away} times");
     caught_up(&db, "orders", head(&log)).await;
     drop(runners);
     assert_eq!(versions(&db).await, ids.into_iter().map(|id| (id, 3)).collect::<Vec<_>>());
