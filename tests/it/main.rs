@@ -19,6 +19,7 @@ mod erasure;
 mod gift_codes;
 mod gift_ends;
 mod gifts;
+mod held_disputes;
 mod holds;
 mod instances;
 mod ledger;

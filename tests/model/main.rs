@@ -104,6 +104,7 @@ fn whatever_happens_the_invariants_hold() {
         "gift_credited",
         "gift_expired",
         "dispute_resolved",
+        sequence::HELD_AND_DISPUTED,
     ] {
         assert!(events.get(name).copied().unwrap_or(0) > sequences / 1_000, "{name} hardly ever happens: {events:?}");
     }

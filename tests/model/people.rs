@@ -9,8 +9,9 @@ use shared::domain::{
     },
     gift::{Gift, GiftCommand, GiftPolicy, ReserveGift, ReservePurpose},
     order::{
-        AuthorizeRefund, ClaimDispute, CreateOrder, DeliveryType, Fault, GiftUse, Order, OrderCommand, OrderGift,
-        ProducerSnapshot, RefundAmount, RefundSource, RejectReason, RequestPayment, RequestedLine,
+        AuthorizeRefund, ClaimDispute, CreateOrder, DeliveryType, Fault, Funds, GiftUse, Order, OrderCommand,
+        OrderGift, OrderStatus, ProducerSnapshot, RefundAmount, RefundSource, RejectReason, RequestPayment,
+        RequestedLine,
     },
     payment::{
         BankAct, CaptureMode, EvidenceSource, Payment, PaymentCommand, Provider, ProviderChoice, ProviderReport,
@@ -163,7 +164,8 @@ impl World {
 
     /// The customer complains.
     pub fn complain(&mut self, rng: &mut Rng) {
-        let Some(id) = any(&self.orders, rng) else { return };
+        let held = self.orders.iter().find(|(_, held)| is_held(&held.state)).map(|(id, _)| *id);
+        let Some(id) = held.filter(|_| rng.percent(40)).or_else(|| any(&self.orders, rng)) else { return };
         let left = self.orders[&id].state.receipt().map_or(0, |receipt| receipt.card.minor() + receipt.gift.minor());
         let claimed = Some(Money::rub(rng.pick(&[1_000, left / 2, left]).max(1))).filter(|_| rng.percent(70));
         let claim = DisputeClaim {
@@ -298,6 +300,12 @@ impl World {
             gifts::expire(self, id);
         }
     }
+}
+
+/// Whether its money is held and no cook has taken it on.
+fn is_held(order: &Order) -> bool {
+    let is_held = order.receipt().is_some_and(|receipt| receipt.funds == Funds::Authorized);
+    is_held && order.status() == Some(OrderStatus::Paid)
 }
 
 fn kitchen() -> ProducerSnapshot {

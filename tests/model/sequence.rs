@@ -1,6 +1,9 @@
 //! A sequence of steps: run, judged at every event and at the end, and made as short as it can be if it fails.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -8,7 +11,7 @@ use shared::{
     domain::{
         DomainEvent,
         invariants::{Outside, Rest},
-        order::{Order, OrderEvent},
+        order::{Funds, Order, OrderEvent},
     },
     log::RecordedEvent,
 };
@@ -18,6 +21,9 @@ use crate::{export, gifts, mutants::Mutant, rng::Rng, world::World};
 /// Rounds of coming to rest; what is still moving then moves for ever.
 const ROUNDS_MAX: usize = 500;
 const WORKS_MAX: usize = 5_000;
+
+/// Counted beside the events: a dispute about an order whose money is held and that no cook has taken on.
+pub const HELD_AND_DISPUTED: &str = "held money disputed";
 
 /// What a sequence led to.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +77,7 @@ async fn run_async(mut world: World, seed: u64, steps: &[u64]) -> Outcome {
     for event in &world.log {
         *events.entry(event.event.as_ref().map_or("unreadable", DomainEvent::type_name)).or_default() += 1;
     }
+    *events.entry(HELD_AND_DISPUTED).or_default() += disputes_about_held_money(&world.log);
     let log = world.log.clone();
     let export = export::sequence(seed, &world);
     if failure.is_none() {
@@ -78,6 +85,26 @@ async fn run_async(mut world: World, seed: u64, steps: &[u64]) -> Outcome {
     }
     let story = if failure.is_some() { log.iter().map(|event| line(event)).collect() } else { Vec::new() };
     Outcome { failure, events, story, export }
+}
+
+fn disputes_about_held_money(log: &[Arc<RecordedEvent>]) -> u64 {
+    let mut held = HashSet::new();
+    let mut disputed = 0;
+    for event in log {
+        match &event.event {
+            Ok(DomainEvent::Order(OrderEvent::OrderPaid(paid))) if paid.funds == Funds::Authorized => {
+                held.insert(event.aggregate_id);
+            }
+            Ok(DomainEvent::Order(OrderEvent::OrderAccepted(_) | OrderEvent::OrderCancelled(_))) => {
+                held.remove(&event.aggregate_id);
+            }
+            Ok(DomainEvent::Order(OrderEvent::OrderPayoutFrozen(_))) => {
+                disputed += u64::from(held.contains(&event.aggregate_id));
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    disputed
 }
 
 fn line(event: &RecordedEvent) -> String {
@@ -111,7 +138,7 @@ async fn act(world: &mut World, rng: &mut Rng) -> Option<String> {
         19..24 => world.complain(rng),
         24..29 => world.ask_dispute(rng),
         29..40 => {
-            let bank = std::sync::Arc::clone(&world.bank);
+            let bank = Arc::clone(&world.bank);
             bank.happen(rng);
         }
         40..46 => world.hear(rng).await,
