@@ -88,7 +88,7 @@ impl From<MoneyError> for GiftError {
     fn from(error: MoneyError) -> Self {
         match error {
             MoneyError::CurrencyMismatch(..) | MoneyError::UnknownCurrency => Self::CurrencyMismatch,
-            MoneyError::OutOfRange | MoneyError::Precision(_) => Self::ValueOutOfRange,
+            MoneyError::OutOfRange | MoneyError::Precision(_) | MoneyError::NobodyToShare => Self::ValueOutOfRange,
         }
     }
 }

@@ -116,7 +116,7 @@ impl From<MoneyError> for OrderError {
     fn from(error: MoneyError) -> Self {
         match error {
             MoneyError::CurrencyMismatch(..) | MoneyError::UnknownCurrency => Self::CurrencyMismatch,
-            MoneyError::OutOfRange | MoneyError::Precision(_) => Self::LimitExceeded,
+            MoneyError::OutOfRange | MoneyError::Precision(_) | MoneyError::NobodyToShare => Self::LimitExceeded,
         }
     }
 }

@@ -64,7 +64,9 @@ impl From<MoneyError> for PaymentError {
     fn from(error: MoneyError) -> Self {
         match error {
             MoneyError::CurrencyMismatch(..) | MoneyError::UnknownCurrency => Self::CurrencyMismatch,
-            MoneyError::OutOfRange | MoneyError::Precision(_) => Self::InvalidValue { pointer: "/amount" },
+            MoneyError::OutOfRange | MoneyError::Precision(_) | MoneyError::NobodyToShare => {
+                Self::InvalidValue { pointer: "/amount" }
+            }
         }
     }
 }
