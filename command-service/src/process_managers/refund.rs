@@ -103,6 +103,11 @@ fn on_payment(event_id: Uuid, payment_id: PaymentId, event: &PaymentEvent, situa
             told(refund_id, record).into_iter().chain([next]).collect()
         }
         PaymentEvent::PaymentRefundFailed(_) => vec![next],
+        // Two people found that the customer has it from the bank: nothing is owed any more.
+        PaymentEvent::PaymentRefundResolved(resolved) if resolved.back_already.is_some() => {
+            let refund_id = resolved.refund_id;
+            told(refund_id, OrderCommand::SettleRefund { refund_id, part: RefundPart::Card }).into_iter().collect()
+        }
         PaymentEvent::PaymentSucceeded(_) => pay_back_what_waited(payment_id, situation),
         PaymentEvent::PaymentFailed(_) => forget_what_was_never_taken(payment_id, situation),
         PaymentEvent::PaymentExternalRefundRecorded(refund) => book(event_id, payment_id, refund.amount, situation),
