@@ -25,6 +25,10 @@ const WORKS_MAX: usize = 5_000;
 /// Counted beside the events: a dispute about an order whose money is held and that no cook has taken on.
 pub const HELD_AND_DISPUTED: &str = "held money disputed";
 
+/// Counted beside the events: orders that found too little left, and orders that gave their portions back.
+pub const PORTIONS_SHORT: &str = "portions short";
+pub const PORTIONS_BACK: &str = "portions given back";
+
 /// What a sequence led to.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
@@ -77,6 +81,8 @@ async fn run_async(mut world: World, seed: u64, steps: &[u64]) -> Outcome {
     for event in &world.log {
         *events.entry(event.event.as_ref().map_or("unreadable", DomainEvent::type_name)).or_default() += 1;
     }
+    *events.entry(PORTIONS_SHORT).or_default() += world.pots.short;
+    *events.entry(PORTIONS_BACK).or_default() += world.pots.given_back;
     *events.entry(HELD_AND_DISPUTED).or_default() += disputes_about_held_money(&world.log);
     let log = world.log.clone();
     let export = export::sequence(seed, &world);
@@ -157,6 +163,7 @@ async fn act(world: &mut World, rng: &mut Rng) -> Option<String> {
         91 => world.repeat(rng),
         92 => world.place(rng),
         93 if rng.percent(20) => world.charge_back(rng),
+        93 if rng.percent(50) => world.clear_up(),
         93 => world.import(),
         94 if rng.percent(20) => world.expire(rng),
         95 => freeze_late(world),
@@ -209,6 +216,8 @@ async fn come_to_rest(world: &mut World) -> Result<(), String> {
             world.poll(id).await;
         }
         settle(world, &mut rng).await?;
+        world.clear_up();
+        settle(world, &mut rng).await?;
         let next = world.timers.iter().map(|timer| timer.due_at).min();
         let is_quiet = world.works.is_empty() && world.waiting.is_empty();
         match next {
@@ -243,8 +252,9 @@ async fn settle(world: &mut World, rng: &mut Rng) -> Result<(), String> {
 }
 
 fn judge(mut world: World) -> Option<String> {
-    world.auditor.judge_rest(&Rest { now: Some(world.clock.now()), excused: world.alarmed.clone() });
-    world.auditor.judge_outside(&Outside { bank: Some(world.bank.books()), ..Outside::default() });
+    world.auditor.judge_rest(&Rest { now: Some(world.clock.now()), ..Rest::default() });
+    let (bank, pots) = (Some(world.bank.books()), Some(world.pots.books()));
+    world.auditor.judge_outside(&Outside { bank, pots, ..Outside::default() });
     let wrong = broken(&world);
     let read = world.read_side.deliver(world.log.len(), &world.log);
     wrong.or(read.err()).or_else(|| world.read_side.compare(&world.log).err())
