@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::domain::order::OrderStatus;
 use uuid::Uuid;
 
-use crate::harness::{Client, Leftovers, TestSystem, id_of, return_url, roubles, scenario_dish};
+use crate::harness::{Client, Leftovers, TestSystem, eventually, id_of, return_url, roubles, scenario_dish};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refund_in_the_banks_cabinet_is_booked_and_the_order_is_capped() {
@@ -225,5 +225,36 @@ async fn a_refund_that_a_chargeback_overtook_is_ended_by_two_administrators() {
         AND debit_minor <> credit_minor";
     let left: i64 = sqlx::query_scalar(left).fetch_one(&system.db).await.unwrap();
     assert_eq!(left, 0);
+    system.finish().await;
+}
+
+/// Waits until the gauge stands there.
+async fn integrity_holds(system: &TestSystem, wanted: u64) {
+    eventually(20, || async {
+        let text = system.nobody().get("/metrics").await.text();
+        let line = format!("integrity_holds {wanted}");
+        if text.lines().any(|found| found == line) { Ok(()) } else { Err(format!("no line {line}")) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn payments_that_stand_still_are_counted_until_two_have_agreed() {
+    let system = TestSystem::start().await;
+    let customer = system.customer();
+    integrity_holds(&system, 0).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let payment = customer.pay(customer.place(scenario_dish(11), 1).await).await;
+        customer.complete_at_bank(payment).await;
+        system.payment_gets(payment, "payment_integrity_violated").await;
+        held.push(payment);
+    }
+    integrity_holds(&system, 2).await;
+    for (payment, left) in held.into_iter().zip([1, 0]) {
+        decide(&system.admin(), payment, "REFUND_ALL").await;
+        decide(&system.another_admin(), payment, "REFUND_ALL").await;
+        integrity_holds(&system, left).await;
+    }
     system.finish().await;
 }

@@ -25,7 +25,7 @@ use shared::{
     log::RecordedEvent,
 };
 
-pub use dead_letters::QUEUE;
+pub use dead_letters::{OpenLetters, QUEUE};
 pub use deadlines::on_timer;
 pub use executor::{Cause, CommandObserver, EffectRun, Effects, Executor, Poison};
 pub use gift_deadlines::is_given_up;

@@ -37,6 +37,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (120, "bulk generations", include_str!("../../../migrations/0120_bulk_generations.sql")),
     (121, "feed audit", include_str!("../../../migrations/0121_feed_audit.sql")),
     (122, "snapshot landmarks", include_str!("../../../migrations/0122_snapshot_landmarks.sql")),
+    (130, "integrity holds", include_str!("../../../migrations/0130_integrity_holds.sql")),
 ];
 
 /// How long a caller waits for a free connection.
