@@ -29,6 +29,7 @@ mod operators;
 mod orders;
 mod outages;
 mod payment_races;
+mod pointers;
 mod portions;
 mod providers;
 mod random_run;

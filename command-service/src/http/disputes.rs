@@ -123,9 +123,9 @@ pub(super) struct NewEvidence {
 }
 
 impl NewEvidence {
-    /// The piece with its words sealed for who brings it.
-    pub async fn sealed(&self, state: &AppState, subject: UserId) -> Result<Evidence, Problem> {
-        let text_sealed = seal(state, subject, self.text.as_deref(), "/text").await?;
+    /// The piece with its words sealed for who brings it; `place` is where the piece stands in the body.
+    pub async fn sealed(&self, state: &AppState, subject: UserId, place: &str) -> Result<Evidence, Problem> {
+        let text_sealed = seal(state, subject, self.text.as_deref(), &format!("{place}/text")).await?;
         Ok(Evidence { kind: self.kind, text_sealed, file_refs: self.file_refs.clone() })
     }
 }
@@ -266,8 +266,8 @@ async fn sealed_claim(state: &AppState, customer_id: UserId, wish: &NewDispute) 
         return Err(Problem::validation("/description", "missing", "say what happened"));
     }
     let mut evidence = Vec::with_capacity(wish.evidence.len());
-    for piece in wish.evidence.iter().take(11) {
-        evidence.push(piece.sealed(state, customer_id).await?);
+    for (index, piece) in wish.evidence.iter().enumerate().take(11) {
+        evidence.push(piece.sealed(state, customer_id, &format!("/evidence/{index}")).await?);
     }
     Ok(DisputeClaim {
         reason_code: wish.reason_code,

@@ -1,5 +1,7 @@
 //! Why a gift says no.
 
+use std::borrow::Cow;
+
 use crate::domain::{MoneyError, Rejection, RejectionKind};
 
 /// Why a gift said no.
@@ -144,10 +146,10 @@ impl Rejection for GiftError {
         }
     }
 
-    fn pointer(&self) -> Option<&'static str> {
+    fn pointer(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::OutOfRange { pointer, .. } | Self::TooLong { pointer, .. } | Self::InvalidValue { pointer } => {
-                Some(pointer)
+                Some(Cow::Borrowed(pointer))
             }
             _ => None,
         }
