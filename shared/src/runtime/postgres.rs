@@ -39,6 +39,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (122, "snapshot landmarks", include_str!("../../../migrations/0122_snapshot_landmarks.sql")),
     (130, "integrity holds", include_str!("../../../migrations/0130_integrity_holds.sql")),
     (150, "room for updates", include_str!("../../../migrations/0150_room_for_updates.sql")),
+    (151, "finer dish rollups", include_str!("../../../migrations/0151_finer_dish_rollups.sql")),
 ];
 
 /// How long a caller waits for a free connection.
