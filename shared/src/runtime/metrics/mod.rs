@@ -134,6 +134,8 @@ metrics! {
         "timer_lag_seconds", "How late a timer fired";
     ledger_balance: Family<Account, Gauge> = Family::default(),
         "ledger_balance_minor", "Balance of a ledger account in minor units";
+    integrity_holds: Gauge = Gauge::default(),
+        "integrity_holds", "Payments that stand still because the provider contradicts what was asked; alarm when above 0";
     invariant_violations: Family<Invariant, Counter> = Family::default(),
         "invariant_violations", "Violations the auditor found, by number of the invariant; alarm when above 0";
 
