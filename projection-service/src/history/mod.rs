@@ -3,6 +3,7 @@
 
 mod changes;
 mod events;
+mod pages;
 mod replay;
 #[cfg(test)]
 mod tests;

@@ -15,11 +15,9 @@ use uuid::Uuid;
 use super::{
     changes::{FieldOrigin, difference},
     events::strip,
+    pages::Pages,
 };
 use crate::engine::Model;
-
-/// Events that are in memory at a time.
-const PAGE: u32 = 5_000;
 
 /// A stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,13 +114,9 @@ pub async fn row_at(
     stream: StreamId,
     at: Position,
 ) -> Result<Vec<Value>, HistoryError> {
-    let mut events = Vec::new();
-    let mut after = 0;
-    loop {
-        let page = log.stream(stream.aggregate_type, stream.aggregate_id, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.sequence;
-        let ended = last.position >= at;
+    let (mut events, mut pages) = (Vec::new(), Pages::between(log, stream, 0, u64::MAX));
+    while let Some(page) = pages.next().await? {
+        let ended = page.last().is_some_and(|last| last.position >= at);
         events.extend(page.into_iter().filter(|event| event.position <= at));
         if ended {
             break;
@@ -145,14 +139,11 @@ async fn replay<A: EventSourced>(
     let snapshot = log.snapshot(stream.aggregate_type, stream.aggregate_id, last).await?;
     let read = snapshot.and_then(|(version, state)| Some((version, serde_json::from_str::<A>(&state).ok()?)));
     let (mut version, mut aggregate) = read.unwrap_or_default();
-    let mut applied = 0;
-    while version < last {
-        let limit = last.saturating_sub(version).min(u64::from(PAGE)) as u32;
-        let page = log.stream(stream.aggregate_type, stream.aggregate_id, version, limit).await?;
-        let Some(newest) = page.last() else { break };
-        version = newest.sequence;
+    let (mut applied, mut pages) = (0, Pages::between(log, stream, version, last));
+    while let Some(page) = pages.next().await? {
         for event in &page {
             aggregate.apply(understood::<A>(event)?);
+            version = event.sequence;
         }
         applied += page.len() as u64;
     }
@@ -163,11 +154,8 @@ async fn origins<A: EventSourced>(log: &LogReader, stream: StreamId) -> Result<V
     let mut aggregate = A::default();
     let mut before = serde_json::to_value(&aggregate).unwrap_or_default();
     let mut origins = BTreeMap::<String, FieldOrigin>::new();
-    let mut after = 0;
-    loop {
-        let page = log.stream(stream.aggregate_type, stream.aggregate_id, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.sequence;
+    let mut pages = Pages::between(log, stream, 0, u64::MAX);
+    while let Some(page) = pages.next().await? {
         for event in &page {
             aggregate.apply(understood::<A>(event)?);
             let mut now = serde_json::to_value(&aggregate).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! Any version, any time, any field, any row: and fast on a long stream.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use shared::{
     domain::{AggregateType, ProducerId, UserId},
@@ -38,12 +40,33 @@ fn a_difference_names_each_field_once() {
         ("/b/c/1", Some(json!(2)), Some(json!(3))),
         ("/b/c/2", None, Some(json!(4))),
         ("/d", Some(json!("x")), None),
+        ("/e", Some(json!({})), None),
         ("/e/h", None, Some(json!(1))),
         ("/f~1g", None, Some(json!(null))),
     ];
     let expected = expected.map(|(pointer, before, after)| (pointer.to_owned(), before, after));
     assert_eq!(found, expected);
     assert_eq!(difference(&after, &after), []);
+}
+
+#[test]
+fn what_becomes_another_kind_of_thing_goes_before_the_other_comes() {
+    let nothing = json!("nothing");
+    let kinds = [json!(null), json!(7), json!("7"), json!({"0": 1}), json!([1]), json!({}), json!([])];
+    for (before, after) in kinds.iter().flat_map(|before| kinds.iter().map(move |after| (before, after))) {
+        let mut fields: BTreeMap<String, Value> =
+            difference(&nothing, before).into_iter().filter_map(|it| Some((it.pointer, it.after?))).collect();
+        for change in difference(before, after) {
+            assert_eq!(change.before.as_ref(), fields.get(&change.pointer), "{before} → {after}: {change:?}");
+            match change.after {
+                Some(value) => fields.insert(change.pointer, value),
+                None => fields.remove(&change.pointer),
+            };
+        }
+        let expected: BTreeMap<String, Value> =
+            difference(&nothing, after).into_iter().filter_map(|it| Some((it.pointer, it.after?))).collect();
+        assert_eq!(fields, expected, "{before} → {after}");
+    }
 }
 
 #[tokio::test]
@@ -69,15 +92,9 @@ async fn an_order_is_shown_at_any_version_and_time() {
     assert!(origins.iter().any(|origin| origin.version == 5 && origin.event_type == "order_ready"), "{origins:?}");
     assert!(origins.iter().any(|origin| origin.version == 1), "{origins:?}");
     // Together the fields are the state.
-    let rebuilt = difference(&json!(null), &states[5]);
-    let known: Vec<_> = origins.iter().map(|origin| (origin.pointer.clone(), origin.value.clone())).collect();
-    for change in rebuilt.into_iter().filter(|change| !change.pointer.is_empty()) {
-        let found =
-            known.iter().any(|(pointer, value)| *pointer == change.pointer && Some(value) == change.after.as_ref());
-        // What the state had before its first event came from no event.
-        let from_start = difference(&json!(null), &states[0]).iter().any(|it| it.pointer == change.pointer);
-        assert!(found || from_start, "{change:?}");
-    }
+    let known: BTreeMap<_, _> = origins.into_iter().map(|origin| (origin.pointer, origin.value)).collect();
+    let leaves = difference(&json!(null), &states[5]).into_iter();
+    assert_eq!(known, leaves.filter_map(|change| Some((change.pointer, change.after?))).collect());
 }
 
 #[tokio::test]
