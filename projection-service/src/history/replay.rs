@@ -17,8 +17,6 @@ use super::{
     events::strip,
     pages::Pages,
 };
-use crate::engine::Model;
-
 /// A stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamId {
@@ -105,30 +103,6 @@ pub async fn fields(log: &LogReader, stream: StreamId) -> Result<Vec<FieldOrigin
         AggregateType::Gift => origins::<Gift>(log, stream).await,
         AggregateType::Dispute => origins::<Dispute>(log, stream).await,
     }
-}
-
-/// The rows that a projection has, or had, of one stream as of a position.
-pub async fn row_at(
-    log: &LogReader,
-    model: &dyn Model,
-    stream: StreamId,
-    at: Position,
-) -> Result<Vec<Value>, HistoryError> {
-    let (mut events, mut pages) = (Vec::new(), Pages::between(log, stream, 0, u64::MAX));
-    while let Some(page) = pages.next().await? {
-        let ended = page.last().is_some_and(|last| last.position >= at);
-        events.extend(page.into_iter().filter(|event| event.position <= at));
-        if ended {
-            break;
-        }
-    }
-    let refused = |refusal: crate::engine::Refusal| HistoryError::Unreadable {
-        position: refusal.position,
-        reason: refusal.error,
-    };
-    let mut rows = model.rows(&events).map_err(refused)?;
-    rows.iter_mut().for_each(strip);
-    Ok(rows)
 }
 
 async fn replay<A: EventSourced>(
