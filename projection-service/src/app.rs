@@ -27,8 +27,16 @@ use crate::{
     live::{Announcer, Live},
     operations::Worker,
     projections::{
-        NAMES, catalogue::DishViews, disputes::Disputes, feed::Feed, gifts::Gifts, ledger::Ledger, models,
-        order_facts::OrderFacts, orders::Orders, payments::Payments,
+        NAMES,
+        catalogue::DishViews,
+        disputes::Disputes,
+        feed::Feed,
+        gifts::Gifts,
+        ledger::Ledger,
+        models,
+        order_facts::{OrderFacts, Reports},
+        orders::Orders,
+        payments::Payments,
     },
     rebuild::RebuildParts,
     settings::ReadSideSettings,
@@ -113,6 +121,7 @@ impl ProjectionService {
         start_worker(platform, &parts, &rebuild);
         chores::sample_drift(platform, &rebuild, settings.drift_sample_secs);
         let state = ReadState::new(ReadParts {
+            reports: Reports::beside(&db),
             rebuild,
             desk,
             log: parts.feed.reader().clone(),

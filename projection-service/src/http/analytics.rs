@@ -18,7 +18,7 @@ use super::{
 };
 use crate::projections::{
     ORDER_FACTS,
-    order_facts::{self, ALWAYS, Basis, Question},
+    order_facts::{ALWAYS, Basis, Question},
 };
 
 const LIMIT_DEFAULT: u32 = 10;
@@ -99,7 +99,7 @@ pub(super) async fn get_order_analytics(
 ) -> Result<Response, Problem> {
     let question = question(&caller, (query.from, query.to), query.currency.as_deref())?;
     let seen = state.catch_up(wanted, query.allow_stale, &[ORDER_FACTS]).await?;
-    let report = order_facts::totals(&state.db, question).await.map_err(unavailable)?;
+    let report = state.reports.totals(question).await.map_err(unavailable)?;
     Ok(seen.answer(Envelope::new(report)))
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn list_top_producers(
     let limit = at_most("/limit", query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let question = question(&caller, (query.from, query.to), query.currency.as_deref())?;
     let seen = state.catch_up(wanted, query.allow_stale, &[ORDER_FACTS]).await?;
-    let rows = order_facts::top_producers(&state.db, question, i64::from(limit)).await.map_err(unavailable)?;
+    let rows = state.reports.top_producers(question, i64::from(limit)).await.map_err(unavailable)?;
     Ok(seen.answer(Envelope::new(rows)))
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn list_popular_dishes(
     let limit = at_most("/limit", query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let question = question(&caller, (query.from, query.to), query.currency.as_deref())?;
     let seen = state.catch_up(wanted, query.allow_stale, &[ORDER_FACTS]).await?;
-    let rows = order_facts::popular_dishes(&state.db, question, i64::from(limit)).await.map_err(unavailable)?;
+    let rows = state.reports.popular_dishes(question, i64::from(limit)).await.map_err(unavailable)?;
     Ok(seen.answer(Envelope::new(rows)))
 }
 
@@ -168,7 +168,7 @@ pub(super) async fn list_daily_revenue(
     let asked = (scope_of(&caller)?, currency(query.currency.as_deref())?, query.basis.unwrap_or(Basis::Created));
     let seen = state.catch_up(wanted, query.allow_stale, &[ORDER_FACTS]).await?;
     let (days, end) = last_days(state.clock.now(), zone, count);
-    let rows = order_facts::daily_revenue(&state.db, asked, &days, end).await.map_err(unavailable)?;
+    let rows = state.reports.daily_revenue(asked, &days, end).await.map_err(unavailable)?;
     Ok(seen.answer(Envelope::new(rows)))
 }
 

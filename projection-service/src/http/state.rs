@@ -16,7 +16,7 @@ use crate::{
     dead_letters::Desk,
     engine::Positions,
     live::{AllowedOrigins, Live},
-    projections::catalogue::DishViews,
+    projections::{catalogue::DishViews, order_facts::Reports},
     rebuild::RebuildParts,
 };
 
@@ -28,6 +28,8 @@ pub struct ReadState(Arc<ReadParts>);
 pub struct ReadParts {
     /// The read models.
     pub db: PgPool,
+    /// What analytics ask.
+    pub reports: Reports,
     /// The log, for histories.
     pub log: LogReader,
     /// How far each projection is.

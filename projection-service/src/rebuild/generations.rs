@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use shared::log::{Position, RecordedEvent};
-use sqlx::{PgConnection, PgPool, Row, postgres::PgPoolOptions, postgres::PgRow};
+use shared::{
+    log::{Position, RecordedEvent},
+    runtime::postgres::pool_beside,
+};
+use sqlx::{PgConnection, PgPool, Row, postgres::PgRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -93,11 +96,10 @@ pub async fn forget(db: &PgPool, model: &dyn Model, actor: &str, reason: &str) -
 }
 
 /// A pool whose statements find the generation's tables where they would find the live ones.
-pub(super) async fn pool(db: &PgPool, generation: &Generation) -> Result<PgPool, sqlx::Error> {
+pub(super) fn pool(db: &PgPool, generation: &Generation) -> PgPool {
     let path = format!("generation_{}_{},public", generation.projection, generation.generation);
     // Filling an index takes as long as it takes.
-    let options = (*db.connect_options()).clone().options([("search_path", path.as_str()), ("statement_timeout", "0")]);
-    PgPoolOptions::new().max_connections(3).connect_with(options).await
+    pool_beside(db, 3, &[("search_path", &path), ("statement_timeout", "0")])
 }
 
 const GENERATION: &str =

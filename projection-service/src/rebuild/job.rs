@@ -120,7 +120,7 @@ impl Rebuild {
             }
             Replay::ByStream(_) | Replay::ByPosition => generation.target,
         };
-        let pool = generations::pool(db, &generation).await?;
+        let pool = generations::pool(db, &generation);
         let standstill = refusals::standstill(db, &generation).await?;
         Ok(Some(Open {
             pool,

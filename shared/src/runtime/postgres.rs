@@ -37,6 +37,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (120, "bulk generations", include_str!("../../../migrations/0120_bulk_generations.sql")),
     (121, "feed audit", include_str!("../../../migrations/0121_feed_audit.sql")),
     (122, "snapshot landmarks", include_str!("../../../migrations/0122_snapshot_landmarks.sql")),
+    (150, "room for updates", include_str!("../../../migrations/0150_room_for_updates.sql")),
 ];
 
 /// How long a caller waits for a free connection.
@@ -74,6 +75,14 @@ pub async fn connect_pool(url: &Secret, options: PoolOptions) -> Result<PgPool, 
         .test_before_acquire(false)
         .connect_with(connect)
         .await
+}
+
+/// More connections to the database that `db` is connected to, with some of the server's settings changed; they are
+/// opened when they are needed.
+pub fn pool_beside(db: &PgPool, connections_max: u32, settings: &[(&str, &str)]) -> PgPool {
+    let connect = (*db.connect_options()).clone().options(settings.iter().copied());
+    let pool = PgPoolOptions::new().max_connections(connections_max).acquire_timeout(ACQUIRE_TIMEOUT);
+    pool.test_before_acquire(false).connect_lazy_with(connect)
 }
 
 /// Brings the database to the newest migration and the analysts' views to the newest events; services that start together wait for one another.

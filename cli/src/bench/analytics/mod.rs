@@ -10,7 +10,7 @@ use dev_servers::{Postgres, PostgresBinaries, PostgresOptions, Profile, Storage}
 use hdrhistogram::Histogram;
 use projection_service::{
     engine::{Fold, ReadModel},
-    projections::order_facts::{Basis, OrderFacts, Question, daily_revenue, popular_dishes, top_producers, totals},
+    projections::order_facts::{Basis, OrderFacts, Question, Reports},
 };
 use serde::Serialize;
 use shared::{
@@ -20,7 +20,6 @@ use shared::{
         postgres::{PoolOptions, connect_pool, migrate},
     },
 };
-use sqlx::PgPool;
 use tokio::time::Instant;
 
 use history::{DAYS, History, START};
@@ -86,18 +85,18 @@ pub async fn run(args: AnalyticsArgs) -> Result<()> {
 }
 
 async fn measure(postgres: &Postgres, orders: [u64; 2], rounds: u32) -> Result<Vec<Measured>> {
-    let dbs = [filled(postgres, orders[0]).await?, filled(postgres, orders[1]).await?];
+    let both = [filled(postgres, orders[0]).await?, filled(postgres, orders[1]).await?];
     let mut times = Vec::new();
-    for _ in 0..REPORTS.len() * dbs.len() {
+    for _ in 0..REPORTS.len() * both.len() {
         times.push(Histogram::<u64>::new(3)?);
     }
     for round in 0..rounds + rounds / 10 {
         for (report, _) in REPORTS.iter().enumerate() {
-            for (at, db) in dbs.iter().enumerate() {
-                let took = ask(db, report).await?;
+            for (at, reports) in both.iter().enumerate() {
+                let took = ask(reports, report).await?;
                 // The first ones fill caches.
                 if round >= rounds / 10 {
-                    times[report * dbs.len() + at].record(took.as_micros() as u64)?;
+                    times[report * both.len() + at].record(took.as_micros() as u64)?;
                 }
             }
         }
@@ -111,11 +110,11 @@ async fn measure(postgres: &Postgres, orders: [u64; 2], rounds: u32) -> Result<V
         many_p99_ms: ms(&times[1], 0.99),
         ratio: ms(&times[1], 0.5) / ms(&times[0], 0.5),
     };
-    Ok(REPORTS.into_iter().zip(times.chunks(dbs.len())).map(row).collect())
+    Ok(REPORTS.into_iter().zip(times.chunks(both.len())).map(row).collect())
 }
 
 /// A database with so many orders, all through the fold.
-async fn filled(postgres: &Postgres, orders: u64) -> Result<PgPool> {
+async fn filled(postgres: &Postgres, orders: u64) -> Result<Reports> {
     let name = format!("orders_{orders}");
     postgres.ensure_database(&name).await?;
     let options = PoolOptions { statement_timeout: None, ..PoolOptions::new("homefood bench", 2) };
@@ -138,21 +137,21 @@ async fn filled(postgres: &Postgres, orders: u64) -> Result<PgPool> {
     }
     eprintln!("{orders} orders, {events} events, filled in {:.1} s", started.elapsed().as_secs_f64());
     sqlx::query("VACUUM ANALYZE").execute(&db).await?;
-    Ok(db)
+    Ok(Reports::beside(&db))
 }
 
 /// Asks for one report over the whole time; neither end of it is the end of a stretch.
-async fn ask(db: &PgPool, report: usize) -> Result<Duration> {
+async fn ask(reports: &Reports, report: usize) -> Result<Duration> {
     let from = START + TimeDelta::minutes(7);
     let to = START + TimeDelta::days(DAYS as i64) - TimeDelta::minutes(4);
     let question = Question { producer_id: None, currency: Currency::RUB, from, to };
     let (days, end) = moscow_days();
     let started = Instant::now();
     let found = match REPORTS[report] {
-        "orders" => totals(db, question).await?.total_orders,
-        "top producers" => top_producers(db, question, 10).await?.len() as i64,
-        "popular dishes" => popular_dishes(db, question, 10).await?.len() as i64,
-        _ => daily_revenue(db, (None, Currency::RUB, Basis::Created), &days, end).await?.len() as i64,
+        "orders" => reports.totals(question).await?.total_orders,
+        "top producers" => reports.top_producers(question, 10).await?.len() as i64,
+        "popular dishes" => reports.popular_dishes(question, 10).await?.len() as i64,
+        _ => reports.daily_revenue((None, Currency::RUB, Basis::Created), &days, end).await?.len() as i64,
     };
     let took = started.elapsed();
     if found == 0 { bail!("{} found nothing", REPORTS[report]) } else { Ok(took) }

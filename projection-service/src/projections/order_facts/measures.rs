@@ -97,26 +97,27 @@ measures! {
     }
 }
 
-/// Where orders are summed up.
+/// Where orders are summed up. Ordered, and so written, by what a report reads together: the sums of one width come to
+/// lie beside each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the columns of the table")]
 pub struct OrderBucket {
-    pub producer_id: ProducerId,
-    pub basis: Basis,
     pub width: Width,
+    pub basis: Basis,
     pub currency: &'static str,
     pub bucket: DateTime<Utc>,
+    pub producer_id: ProducerId,
 }
 
-/// Where a dish is summed up.
+/// Where a dish is summed up. Ordered as [`OrderBucket`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the columns of the table")]
 pub struct DishBucket {
-    pub dish_id: DishId,
-    pub producer_id: ProducerId,
     pub width: Width,
     pub currency: &'static str,
     pub bucket: DateTime<Utc>,
+    pub producer_id: ProducerId,
+    pub dish_id: DishId,
 }
 
 /// Sums of facts, or differences between sums.

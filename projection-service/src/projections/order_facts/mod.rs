@@ -18,7 +18,7 @@ mod total;
 pub use buckets::{ALWAYS, Span, Width, cover};
 pub use fold::OrderFacts;
 pub use measures::{Basis, DishBucket, DishMeasures, EVERYBODY, OrderBucket, OrderMeasures, Rollups};
-pub use queries::{Question, daily_revenue, popular_dishes, top_producers, totals};
+pub use queries::{Question, Reports};
 pub use report::{DayRevenue, OrderReport, PopularDish, TopProducer};
 pub use row::{LineFact, OrderFact, Outcome};
 pub use total::Total;

@@ -1,7 +1,10 @@
 //! What is asked of roll-ups. Reports read whole stretches of time, and facts only where a range ends within one.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use shared::domain::{Currency, DishId, ProducerId};
+use shared::{
+    domain::{Currency, DishId, ProducerId},
+    runtime::postgres::pool_beside,
+};
 use sqlx::{PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 
 use super::{
@@ -65,130 +68,159 @@ const DISH_ROLLUPS: &str = "
     FROM dish_rollups
     WHERE true";
 
-/// The same of single facts.
+/// The same of single facts. The lines are looked up order by order: joined as a whole, one plan for all values would read
+/// every line there is.
 const LINES_AS_ROLLUPS: &str = "
-    SELECT l.dish_id, f.producer_id, 1, sum(l.quantity),
-           sum(CASE WHEN f.outcome = 'COMPLETED' THEN l.line_total_minor ELSE 0 END),
-           count(DISTINCT l.rating), coalesce(max(l.rating), 0)
+    SELECT l.dish_id, f.producer_id, 1, l.portions,
+           CASE WHEN outcome = 'COMPLETED' THEN l.total_minor ELSE 0 END, l.ratings, coalesce(l.rating, 0)
     FROM order_facts f
-    JOIN order_line_facts l USING (order_id)
+    CROSS JOIN LATERAL (
+        SELECT dish_id, sum(quantity) AS portions, sum(line_total_minor) AS total_minor,
+               count(DISTINCT rating) AS ratings, max(rating) AS rating
+        FROM order_line_facts
+        WHERE order_id = f.order_id
+        GROUP BY dish_id
+    ) AS l
     WHERE true";
 
-/// The orders of a range, added up.
-pub async fn totals(db: &PgPool, question: Question) -> Result<OrderReport, sqlx::Error> {
-    let spans = cover(&Width::OF_ORDERS, question.from, question.to);
-    if spans.is_empty() {
-        return Ok(OrderReport::new(OrderMeasures::default(), question.currency));
-    }
-    let mut query = QueryBuilder::<Postgres>::new(format!("SELECT {ORDER_SUMS} FROM ("));
-    // Everybody's orders are added up beforehand, but for single facts.
-    push_orders(&mut query, &spans, question, |query| {
-        query.push(" AND producer_id = ").push_bind(question.producer_id.unwrap_or(EVERYBODY).0);
-    });
-    query.push(ORDER_SOURCE);
-    let row = query.build().fetch_one(db).await?;
-    Ok(OrderReport::new(read_orders(&row)?, question.currency))
+/// Connections that ask for reports and do nothing else, so that a rush of reports keeps no other reader waiting.
+#[derive(Debug, Clone)]
+pub struct Reports {
+    db: PgPool,
 }
 
-/// The kitchens with orders in a range: the most revenue first.
-pub async fn top_producers(db: &PgPool, question: Question, limit: i64) -> Result<Vec<TopProducer>, sqlx::Error> {
-    let spans = cover(&Width::OF_ORDERS, question.from, question.to);
-    if spans.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut query = QueryBuilder::<Postgres>::new(format!(
-        "SELECT s.*, p.name, p.delivery_time_minutes FROM (SELECT producer_id, {ORDER_SUMS} FROM ("
-    ));
-    push_orders(&mut query, &spans, question, |query| {
-        match question.producer_id {
-            Some(kitchen) => query.push(" AND producer_id = ").push_bind(kitchen.0),
-            // Said in the text, since the index that helps leaves everybody's sums out.
-            None => query.push(format!(" AND producer_id <> '{EVERYBODY}'")),
-        };
-    });
-    query.push(ORDER_SOURCE);
-    query.push(" GROUP BY producer_id HAVING sum(orders) > 0 ORDER BY sum(revenue_minor) DESC, producer_id LIMIT ");
-    query.push_bind(limit);
-    query.push(") AS s LEFT JOIN producers p ON p.id = s.producer_id ORDER BY s.revenue_minor DESC, s.producer_id");
-    let rows = query.build().fetch_all(db).await?;
-    let report = |row: &PgRow| {
-        let kitchen = (ProducerId(row.try_get("producer_id")?), row.try_get("name")?);
-        let declared = row.try_get("delivery_time_minutes")?;
-        Ok(TopProducer::new(kitchen, read_orders(row)?, declared, question.currency))
-    };
-    rows.iter().map(report).collect()
-}
+/// Reports worked on at a time.
+const REPORTS_MAX: u32 = 4;
 
-/// The dishes that were ordered in a range: in the most orders first.
-pub async fn popular_dishes(db: &PgPool, question: Question, limit: i64) -> Result<Vec<PopularDish>, sqlx::Error> {
-    let spans = cover(&Width::OF_DISHES, question.from, question.to);
-    if spans.is_empty() {
-        return Ok(Vec::new());
+impl Reports {
+    /// Connections of their own to the database that `db` is connected to, opened when they are needed.
+    ///
+    /// A report's statement has a dozen parts, and over a long history its values make Postgres plan each one anew,
+    /// which takes longer than the answer. Every part is one range of one index whatever the values are, so one plan
+    /// for all is right.
+    pub fn beside(db: &PgPool) -> Self {
+        Self { db: pool_beside(db, REPORTS_MAX, &[("plan_cache_mode", "force_generic_plan")]) }
     }
-    let mut query = QueryBuilder::<Postgres>::new(format!(
-        "SELECT s.*, d.name, coalesce(v.views, 0) AS views FROM (SELECT dish_id, producer_id, {DISH_SUMS} FROM ("
-    ));
-    push_dishes(&mut query, &spans, question);
-    query.push(
-        ") AS source (dish_id, producer_id, orders, portions, revenue_minor, ratings, rating_points)
-         GROUP BY dish_id, producer_id HAVING sum(orders) > 0
-         ORDER BY sum(orders) DESC, dish_id, producer_id LIMIT ",
-    );
-    query.push_bind(limit);
-    query.push(
-        ") AS s
-         LEFT JOIN dishes d ON d.id = s.dish_id
-         LEFT JOIN dish_views v ON v.dish_id = s.dish_id
-         ORDER BY s.orders DESC, s.dish_id, s.producer_id",
-    );
-    let rows = query.build().fetch_all(db).await?;
-    let report = |row: &PgRow| {
-        let dish = (DishId(row.try_get("dish_id")?), ProducerId(row.try_get("producer_id")?));
-        let views = row.try_get("views")?;
-        Ok(PopularDish::new(dish, row.try_get("name")?, read_dish(row)?, views, question.currency))
-    };
-    rows.iter().map(report).collect()
-}
 
-/// What each day brought. `days` are the days and their beginnings, in order; `end` is where the last one ends.
-pub async fn daily_revenue(
-    db: &PgPool,
-    (producer_id, currency, basis): (Option<ProducerId>, Currency, Basis),
-    days: &[(NaiveDate, DateTime<Utc>)],
-    end: DateTime<Utc>,
-) -> Result<Vec<DayRevenue>, sqlx::Error> {
-    let starts: Vec<DateTime<Utc>> = days.iter().map(|(_, start)| *start).collect();
-    let made_of = |width: &Width| starts.iter().chain([&end]).all(|start| width.floor(*start) == *start);
-    let width = [Width::Day, Width::ThreeHours, Width::Hour].into_iter().find(made_of).unwrap_or(Width::Quarter);
-    let rows = sqlx::query(
-        "
-        SELECT width_bucket(bucket, $5) AS day, sum(revenue_minor)::bigint AS revenue_minor,
-               sum(completed)::bigint AS completed
-        FROM order_rollups
-        WHERE producer_id = $1 AND basis = $2 AND width = $6 AND currency = $3
-          AND bucket >= $5[1] AND bucket < $4
-        GROUP BY day
-        ",
-    )
-    .bind(producer_id.unwrap_or(EVERYBODY).0)
-    .bind(basis.as_str())
-    .bind(currency.code())
-    .bind(end)
-    .bind(&starts)
-    .bind(width.as_str())
-    .fetch_all(db)
-    .await?;
-    let nothing =
-        |(date, _): &(NaiveDate, _)| DayRevenue { date: *date, revenue: Total { minor: 0, currency }, orders_count: 0 };
-    let mut revenue: Vec<DayRevenue> = days.iter().map(nothing).collect();
-    for row in &rows {
-        let day = row.try_get::<i32, _>("day")? as usize;
-        if let Some(day) = day.checked_sub(1).and_then(|at| revenue.get_mut(at)) {
-            day.revenue.minor = row.try_get("revenue_minor")?;
-            day.orders_count = row.try_get("completed")?;
+    /// The orders of a range, added up.
+    pub async fn totals(&self, question: Question) -> Result<OrderReport, sqlx::Error> {
+        let spans = cover(&Width::OF_ORDERS, question.from, question.to);
+        if spans.is_empty() {
+            return Ok(OrderReport::new(OrderMeasures::default(), question.currency));
         }
+        let mut query = QueryBuilder::<Postgres>::new(format!("SELECT {ORDER_SUMS} FROM ("));
+        // Everybody's orders are added up beforehand, but for single facts.
+        push_orders(&mut query, &spans, question, |query| {
+            query.push(" AND producer_id = ").push_bind(question.producer_id.unwrap_or(EVERYBODY).0);
+        });
+        query.push(ORDER_SOURCE);
+        let row = query.build().fetch_one(&self.db).await?;
+        Ok(OrderReport::new(read_orders(&row)?, question.currency))
     }
-    Ok(revenue)
+
+    /// The kitchens with orders in a range: the most revenue first.
+    pub async fn top_producers(&self, question: Question, limit: i64) -> Result<Vec<TopProducer>, sqlx::Error> {
+        let spans = cover(&Width::OF_ORDERS, question.from, question.to);
+        if spans.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::<Postgres>::new(format!(
+            "SELECT s.*, p.name, p.delivery_time_minutes FROM (SELECT producer_id, {ORDER_SUMS} FROM ("
+        ));
+        push_orders(&mut query, &spans, question, |query| {
+            match question.producer_id {
+                Some(kitchen) => query.push(" AND producer_id = ").push_bind(kitchen.0),
+                // Said in the text, since the index that helps leaves everybody's sums out.
+                None => query.push(format!(" AND producer_id <> '{EVERYBODY}'")),
+            };
+        });
+        query.push(ORDER_SOURCE);
+        query.push(" GROUP BY producer_id HAVING sum(orders) > 0 ORDER BY sum(revenue_minor) DESC, producer_id LIMIT ");
+        query.push_bind(limit);
+        query.push(") AS s LEFT JOIN producers p ON p.id = s.producer_id ORDER BY s.revenue_minor DESC, s.producer_id");
+        let rows = query.build().fetch_all(&self.db).await?;
+        let report = |row: &PgRow| {
+            let kitchen = (ProducerId(row.try_get("producer_id")?), row.try_get("name")?);
+            let declared = row.try_get("delivery_time_minutes")?;
+            Ok(TopProducer::new(kitchen, read_orders(row)?, declared, question.currency))
+        };
+        rows.iter().map(report).collect()
+    }
+
+    /// The dishes that were ordered in a range: in the most orders first.
+    pub async fn popular_dishes(&self, question: Question, limit: i64) -> Result<Vec<PopularDish>, sqlx::Error> {
+        let spans = cover(&Width::OF_DISHES, question.from, question.to);
+        if spans.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::<Postgres>::new(format!(
+            "SELECT s.*, d.name, coalesce(v.views, 0) AS views FROM (SELECT dish_id, producer_id, {DISH_SUMS} FROM ("
+        ));
+        push_dishes(&mut query, &spans, question);
+        query.push(
+            ") AS source (dish_id, producer_id, orders, portions, revenue_minor, ratings, rating_points)
+             GROUP BY dish_id, producer_id HAVING sum(orders) > 0
+             ORDER BY sum(orders) DESC, dish_id, producer_id LIMIT ",
+        );
+        query.push_bind(limit);
+        query.push(
+            ") AS s
+             LEFT JOIN dishes d ON d.id = s.dish_id
+             LEFT JOIN dish_views v ON v.dish_id = s.dish_id
+             ORDER BY s.orders DESC, s.dish_id, s.producer_id",
+        );
+        let rows = query.build().fetch_all(&self.db).await?;
+        let report = |row: &PgRow| {
+            let dish = (DishId(row.try_get("dish_id")?), ProducerId(row.try_get("producer_id")?));
+            let views = row.try_get("views")?;
+            Ok(PopularDish::new(dish, row.try_get("name")?, read_dish(row)?, views, question.currency))
+        };
+        rows.iter().map(report).collect()
+    }
+
+    /// What each day brought. `days` are the days and their beginnings, in order; `end` is where the last one ends.
+    pub async fn daily_revenue(
+        &self,
+        (producer_id, currency, basis): (Option<ProducerId>, Currency, Basis),
+        days: &[(NaiveDate, DateTime<Utc>)],
+        end: DateTime<Utc>,
+    ) -> Result<Vec<DayRevenue>, sqlx::Error> {
+        let starts: Vec<DateTime<Utc>> = days.iter().map(|(_, start)| *start).collect();
+        let made_of = |width: &Width| starts.iter().chain([&end]).all(|start| width.floor(*start) == *start);
+        let width = [Width::Day, Width::ThreeHours, Width::Hour].into_iter().find(made_of).unwrap_or(Width::Quarter);
+        let rows = sqlx::query(
+            "
+            SELECT width_bucket(bucket, $5) AS day, sum(revenue_minor)::bigint AS revenue_minor,
+                   sum(completed)::bigint AS completed
+            FROM order_rollups
+            WHERE producer_id = $1 AND basis = $2 AND width = $6 AND currency = $3
+              AND bucket >= $5[1] AND bucket < $4
+            GROUP BY day
+            ",
+        )
+        .bind(producer_id.unwrap_or(EVERYBODY).0)
+        .bind(basis.as_str())
+        .bind(currency.code())
+        .bind(end)
+        .bind(&starts)
+        .bind(width.as_str())
+        .fetch_all(&self.db)
+        .await?;
+        let nothing = |(date, _): &(NaiveDate, _)| DayRevenue {
+            date: *date,
+            revenue: Total { minor: 0, currency },
+            orders_count: 0,
+        };
+        let mut revenue: Vec<DayRevenue> = days.iter().map(nothing).collect();
+        for row in &rows {
+            let day = row.try_get::<i32, _>("day")? as usize;
+            if let Some(day) = day.checked_sub(1).and_then(|at| revenue.get_mut(at)) {
+                day.revenue.minor = row.try_get("revenue_minor")?;
+                day.orders_count = row.try_get("completed")?;
+            }
+        }
+        Ok(revenue)
+    }
 }
 
 /// The rows that add up to the orders of these spans; `whose` picks the kitchens of roll-ups.
@@ -227,10 +259,7 @@ fn push_dishes(query: &mut QueryBuilder<'_, Postgres>, spans: &[Span], question:
                 query.push(" AND width = ").push_bind(width.as_str());
                 push_range(query, "bucket", span);
             }
-            None => {
-                push_range(query, "created_at", span);
-                query.push(" GROUP BY order_id, l.dish_id, f.producer_id");
-            }
+            None => push_range(query, "created_at", span),
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::{
     engine::{Changes, FoldError, Keys, Named, Projection},
     projections::{
         feed::Feed,
+        ledger::Ledger,
+        order_facts::OrderFacts,
         orders::{self, OrderFilter, Orders},
         payments::Payments,
     },
@@ -188,6 +190,44 @@ async fn one_that_is_called_off_leaves_nothing_behind() {
     let again = test.rebuild("orders").await;
     test.becomes(again, OperationState::Succeeded).await;
     assert_eq!(test.rows("orders").await, before);
+}
+
+/// All that a table is beside its rows: columns, room in its pages, rights, keys and indexes.
+async fn definition<P: ReadModel>(test: &Test) -> Vec<String> {
+    let tables: Vec<String> = P::TABLES.iter().map(|table| format!("public.{table}")).collect();
+    let statement = "
+        WITH t AS (SELECT unnest($1::text[])::regclass AS id)
+        SELECT concat_ws(' ', id, 'has', reloptions, (SELECT array_agg(acl::text ORDER BY acl::text) FROM unnest(relacl) acl))
+        FROM t JOIN pg_class ON oid = id
+        UNION ALL
+        SELECT concat_ws(' ', id, attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, id))
+        FROM t JOIN pg_attribute ON attrelid = id AND attnum > 0 LEFT JOIN pg_attrdef ON adrelid = id AND adnum = attnum
+        UNION ALL
+        SELECT concat_ws(' ', id, conname, pg_get_constraintdef(oid)) FROM t JOIN pg_constraint ON conrelid = id
+        UNION ALL
+        SELECT pg_get_indexdef(indexrelid) FROM t JOIN pg_index ON indrelid = id
+        ORDER BY 1";
+    sqlx::query_scalar(statement).bind(tables).fetch_all(&test.db).await.unwrap()
+}
+
+async fn rebuilt_like_before<P: ReadModel>(test: &Test) {
+    let before = definition::<P>(test).await;
+    assert!(before.len() >= 5, "{before:?}");
+    let _running = test.fold::<P>().await;
+    let _working = test.worker(100);
+    let id = test.rebuild(P::NAME).await;
+    test.becomes(id, OperationState::Succeeded).await;
+    assert_eq!(definition::<P>(test).await, before, "{}", P::NAME);
+}
+
+#[tokio::test]
+async fn a_rebuilt_table_is_made_as_the_one_before_it() {
+    let test = Test::with_orders(5).await;
+    rebuilt_like_before::<Orders>(&test).await;
+    rebuilt_like_before::<Payments>(&test).await;
+    rebuilt_like_before::<Feed>(&test).await;
+    rebuilt_like_before::<OrderFacts>(&test).await;
+    rebuilt_like_before::<Ledger>(&test).await;
 }
 
 #[tokio::test]

@@ -17,9 +17,8 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Basis, OrderFact, OrderFacts, Question, Rollups, daily_revenue, popular_dishes, top_producers,
+        Basis, OrderFact, OrderFacts, Question, Reports, Rollups,
         total::{divide, mean},
-        totals,
     },
     at, reference, refund,
 };
@@ -173,10 +172,10 @@ fn rub(minor: i64) -> super::super::Total {
     super::super::Total { minor, currency: Currency::RUB }
 }
 
-async fn check_range(db: &PgPool, told: &[reference::Told], question: Question) {
+async fn check_range(reports: &Reports, told: &[reference::Told], question: Question) {
     let placed = reference::placed(told, question.from, question.to, question.producer_id);
     let sums = reference::sums(&placed);
-    let report = totals(db, question).await.unwrap();
+    let report = reports.totals(question).await.unwrap();
     assert_eq!(
         (report.total_orders, report.completed_orders, report.cancelled_orders),
         (sums.total, sums.completed, sums.cancelled),
@@ -185,16 +184,16 @@ async fn check_range(db: &PgPool, told: &[reference::Told], question: Question) 
     assert_eq!((report.total_revenue, report.net_revenue), (rub(sums.revenue), rub(sums.revenue - sums.refunded)));
     assert_eq!(report.average_order_value.minor, divide(sums.revenue.into(), sums.completed.into()) as i64);
     assert_eq!(report.completion_rate, mean(sums.completed * 100, sums.total));
-    check_producers(db, &placed, question).await;
-    check_dishes(db, &placed, question).await;
+    check_producers(reports, &placed, question).await;
+    check_dishes(reports, &placed, question).await;
 }
 
 fn points(marks: &[u8]) -> (f64, i64) {
     (mean(marks.iter().copied().map(i64::from).sum(), marks.len() as i64), marks.len() as i64)
 }
 
-async fn check_producers(db: &PgPool, placed: &[reference::Told], question: Question) {
-    let rows = top_producers(db, question, 3).await.unwrap();
+async fn check_producers(reports: &Reports, placed: &[reference::Told], question: Question) {
+    let rows = reports.top_producers(question, 3).await.unwrap();
     let expected = reference::producers(placed);
     assert_eq!(rows.len(), expected.len().min(3), "{question:?}");
     for (row, (id, sums)) in rows.iter().zip(expected) {
@@ -209,8 +208,8 @@ async fn check_producers(db: &PgPool, placed: &[reference::Told], question: Ques
     }
 }
 
-async fn check_dishes(db: &PgPool, placed: &[reference::Told], question: Question) {
-    let rows = popular_dishes(db, question, 5).await.unwrap();
+async fn check_dishes(reports: &Reports, placed: &[reference::Told], question: Question) {
+    let rows = reports.popular_dishes(question, 5).await.unwrap();
     let expected = reference::dishes(placed);
     assert_eq!(rows.len(), expected.len().min(5), "{question:?}");
     for (row, (id, sums)) in rows.iter().zip(expected) {
@@ -224,14 +223,14 @@ async fn check_dishes(db: &PgPool, placed: &[reference::Told], question: Questio
     }
 }
 
-async fn check_days(db: &PgPool, told: &[reference::Told], zone: Tz, basis: Basis) {
+async fn check_days(reports: &Reports, told: &[reference::Told], zone: Tz, basis: Basis) {
     let (first, count) = ("2026-09-01".parse::<NaiveDate>().unwrap(), 120_u64);
     let start =
         |date: NaiveDate| date.and_time(chrono::NaiveTime::MIN).and_local_timezone(zone).earliest().unwrap().to_utc();
     let days: Vec<_> = first.iter_days().take(count as usize).map(|date| (date, start(date))).collect();
     let end = start(first + chrono::Days::new(count));
     let asked = (None, Currency::RUB, basis);
-    let rows = daily_revenue(db, asked, &days, end).await.unwrap();
+    let rows = reports.daily_revenue(asked, &days, end).await.unwrap();
     let expected = reference::days(told, zone, basis);
     assert_eq!(rows.len() as u64, count);
     for row in rows {
@@ -241,6 +240,7 @@ async fn check_days(db: &PgPool, told: &[reference::Told], zone: Tz, basis: Basi
 }
 
 async fn check_all(db: &PgPool, log: &Log, seed: u64) {
+    let reports = &Reports::beside(db);
     let told = reference::orders(&log.events);
     let mut random = StdRng::seed_from_u64(seed);
     let start = at("2026-09-15T00:00:00Z");
@@ -252,11 +252,11 @@ async fn check_all(db: &PgPool, log: &Log, seed: u64) {
         let (one, other) = (instant(), instant());
         let producer_id = (n % 3 == 0).then(|| kitchen(n / 3 % KITCHENS));
         let (from, to) = if n == 0 { super::super::ALWAYS } else { (one.min(other), one.max(other)) };
-        check_range(db, &told, Question { producer_id, currency: Currency::RUB, from, to }).await;
+        check_range(reports, &told, Question { producer_id, currency: Currency::RUB, from, to }).await;
     }
     for zone in ZONES {
-        check_days(db, &told, zone, Basis::Created).await;
-        check_days(db, &told, zone, Basis::Completed).await;
+        check_days(reports, &told, zone, Basis::Created).await;
+        check_days(reports, &told, zone, Basis::Completed).await;
     }
 }
 
