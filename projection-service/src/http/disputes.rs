@@ -1,7 +1,6 @@
 //! Disputes: the list, and one.
 
 use axum::{extract::State, response::Response};
-use chrono::DateTime;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -25,7 +24,7 @@ use super::{
 };
 use crate::projections::{
     DISPUTES,
-    disputes::{self, DisputeFilter, DisputeRow, PageStart, SealedWords},
+    disputes::{self, DisputeFilter, DisputeRow, SealedWords},
 };
 
 /// Which disputes, and which page of them.
@@ -82,13 +81,9 @@ pub(super) async fn list_disputes(
         status: filter.status,
         order_id: filter.order_id,
     };
-    let start = pages::start(&state, query.cursor.as_deref(), &key)?;
-    let after = start.and_then(|cursor| {
-        let opened_at = DateTime::from_timestamp_micros(cursor.sort_micros)?;
-        Some(PageStart { opened_at, id: cursor.id })
-    });
+    let after = pages::start_in_time(&state, query.cursor.as_deref(), &key)?;
     let seen = state.catch_up(wanted, query.allow_stale, &[DISPUTES]).await?;
-    let mut rows = disputes::list(&state.db, &filter, after, limit as i64 + 1).await.map_err(unavailable)?;
+    let mut rows = disputes::list(&state.db, &filter, (after, limit as i64 + 1)).await.map_err(unavailable)?;
     let next = pages::cut(&state, &mut rows, limit, &key, |row| (row.opened_at.timestamp_micros(), row.id.0));
     let (now, looker) = (state.clock.now(), Looker { viewer, user_id: caller.user_id });
     let views: Vec<_> = rows.into_iter().map(|row| DisputeView::new(row, looker, None, now)).collect();

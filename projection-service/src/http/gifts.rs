@@ -26,7 +26,7 @@ use super::{
 };
 use crate::projections::{
     GIFTS,
-    gifts::{self, GiftAttemptRow, GiftPageStart, GiftRefundRow, GiftRow, GiftSide, GiftUseRow},
+    gifts::{self, GiftAttemptRow, GiftRefundRow, GiftRow, GiftSide, GiftUseRow},
 };
 
 /// A gift, as the caller may see it. What does not apply is absent.
@@ -196,13 +196,9 @@ pub(super) async fn list_gifts(
     let (side, viewer) = side_of(&caller, query.role)?;
     let is_theirs = side != GiftSide::All;
     let key = FilterKey { gifts_of: is_theirs.then_some(caller.user_id), role: query.role };
-    let start = pages::start(&state, query.cursor.as_deref(), &key)?;
-    let after = start.and_then(|cursor| {
-        let created_at = DateTime::from_timestamp_micros(cursor.sort_micros)?;
-        Some(GiftPageStart { created_at, id: cursor.id })
-    });
+    let after = pages::start_in_time(&state, query.cursor.as_deref(), &key)?;
     let seen = state.catch_up(wanted, query.allow_stale, &[GIFTS]).await?;
-    let mut rows = gifts::list(&state.db, side, after, limit as i64 + 1).await.map_err(unavailable)?;
+    let mut rows = gifts::list(&state.db, side, (after, limit as i64 + 1)).await.map_err(unavailable)?;
     let next = pages::cut(&state, &mut rows, limit, &key, |row| (row.created_at.timestamp_micros(), row.id.0));
     let now = state.clock.now();
     let views: Vec<_> = rows.into_iter().map(|row| GiftView::new(row, viewer, now)).collect();

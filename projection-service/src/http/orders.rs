@@ -24,7 +24,7 @@ use super::{
 };
 use crate::projections::{
     ORDERS,
-    orders::{self, OrderFilter, OrderRow, PageStart},
+    orders::{self, OrderFilter, OrderRow},
 };
 
 /// Which orders, and which page of them.
@@ -85,13 +85,9 @@ pub(super) async fn list_orders(
         from: filter.from,
         to: filter.to,
     };
-    let start = pages::start(&state, query.cursor.as_deref(), &key)?;
-    let after = start.and_then(|cursor| {
-        let created_at = DateTime::from_timestamp_micros(cursor.sort_micros)?;
-        Some(PageStart { created_at, id: cursor.id })
-    });
+    let after = pages::start_in_time(&state, query.cursor.as_deref(), &key)?;
     let seen = state.catch_up(wanted, query.allow_stale, &[ORDERS]).await?;
-    let mut rows = orders::list(&state.db, &filter, after, limit as i64 + 1).await.map_err(unavailable)?;
+    let mut rows = orders::list(&state.db, &filter, (after, limit as i64 + 1)).await.map_err(unavailable)?;
     let next = pages::cut(&state, &mut rows, limit, &key, |row| (row.created_at.timestamp_micros(), row.id.0));
     let now = state.clock.now();
     let views: Vec<_> = rows.into_iter().map(|row| OrderView::new(row, viewer, state.policy, now)).collect();
