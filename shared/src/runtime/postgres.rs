@@ -39,6 +39,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (122, "snapshot landmarks", include_str!("../../../migrations/0122_snapshot_landmarks.sql")),
     (140, "events by kind", include_str!("../../../migrations/0140_events_by_kind.sql")),
     (150, "room for updates", include_str!("../../../migrations/0150_room_for_updates.sql")),
+    (151, "finer dish rollups", include_str!("../../../migrations/0151_finer_dish_rollups.sql")),
 ];
 
 /// How long a caller waits for a free connection.

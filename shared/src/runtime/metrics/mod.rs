@@ -52,6 +52,9 @@ macro_rules! metrics {
         }
 
         impl Metrics {
+            /// The names as they are registered; in a scrape counters and histograms have endings besides.
+            pub const NAMES: &[&str] = &[$($name),*];
+
             fn register_all(mut registry: Registry) -> Self {
                 $(
                     let $field: $type = $make;
