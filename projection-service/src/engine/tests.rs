@@ -198,18 +198,25 @@ async fn two_owners_at_once_fold_nothing_twice() {
         })
         .collect();
     // The lease is given away under the owner's hands, again and again: it goes on folding and does not know.
-    let give_away = || async {
-        let claim = sqlx::query_as::<_, (i64, i64)>(
-            "UPDATE projection_checkpoints SET lease_until = '-infinity' RETURNING epoch, position",
-        );
+    let claim = || async {
+        let claim = sqlx::query_as::<_, (i64, i64)>("SELECT epoch, position FROM projection_checkpoints");
         claim.fetch_optional(&db).await.unwrap().unwrap_or_default()
     };
-    let (mut before, mut position) = give_away().await;
     let mut given_away = 0;
-    while position < head(&log) as i64 {
-        // Its owner may renew it before the other sees it.
-        eventually("the other one takes it", || async { give_away().await.0 > before }).await;
-        (before, position) = give_away().await;
+    while claim().await.1 < head(&log) as i64 {
+        let (before, _) = claim().await;
+        // Its owner may renew it before the other sees it, and is not to be waited for: it hardly lets go of its row.
+        let taken = || async {
+            sqlx::query(
+                "UPDATE projection_checkpoints SET lease_until = '-infinity'
+                 WHERE name IN (SELECT name FROM projection_checkpoints FOR UPDATE SKIP LOCKED)",
+            )
+            .execute(&db)
+            .await
+            .unwrap();
+            claim().await.0 > before
+        };
+        eventually("the other one takes it", taken).await;
         given_away += 1;
     }
     assert!(given_away > 5, "folded before the lease changed hands often enough: {given_away} times");

@@ -78,9 +78,7 @@ impl Audit {
         let make: Vec<String> = model
             .tables()
             .iter()
-            .map(|table| {
-                format!("CREATE TEMP TABLE {table} (LIKE public.{table} INCLUDING DEFAULTS INCLUDING INDEXES) ON COMMIT DELETE ROWS")
-            })
+            .map(|table| format!("CREATE TEMP TABLE {table} (LIKE public.{table} INCLUDING ALL) ON COMMIT DELETE ROWS"))
             .collect();
         let make = make.join("; ");
         let scratch = PgPoolOptions::new()
