@@ -31,7 +31,7 @@ use crate::{
     http::{AppParts, AppState, SessionWatch, router},
     leader::{Candidate, Office},
     listener,
-    observers::{dead_letters, process_commands, relay_health},
+    observers::{dead_letters, process_commands, process_health, relay_health},
     payment_providers::{PaymentProviders, ProviderParts},
     process_managers::{Executor, GiftDesk, Runner},
     relay::{Relay, RelayOptions},
@@ -246,6 +246,7 @@ where
 fn start_processes(platform: &Platform, log: &Log, executor: Executor) {
     let (candidate, leadership) = Candidate::new(log.database.clone(), Office::ProcessManagers);
     let candidate = Arc::new(candidate);
+    process_health(&platform.health, log.db.clone());
     platform.supervisor.spawn("leader", move |shutdown| {
         let candidate = Arc::clone(&candidate);
         async move {
@@ -272,7 +273,7 @@ fn start_relay(platform: &Platform, log: &Log, connections: Connections) {
     let options = RelayOptions { names: connections.names, ..RelayOptions::default() };
     let relay = Relay::new(log.feed.clone(), log.database.clone(), connections.nats, options);
     let status = relay.status();
-    relay_health(&platform.health, Arc::clone(&platform.metrics), status.clone());
+    relay_health(&platform.health, Arc::clone(&platform.metrics), log.db.clone(), status.clone());
     run_once(&platform.supervisor, "relay", relay, Relay::run);
     let metrics = Arc::clone(&platform.metrics);
     platform.supervisor.spawn("relay_metrics", move |shutdown| {

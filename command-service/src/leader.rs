@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use shared::runtime::Verdict;
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,31 @@ const ASK_EVERY: Duration = Duration::from_millis(500);
 pub enum Office {
     /// Process managers and timers.
     ProcessManagers = 0x686f_6d65_0001,
+    /// The mirror of the log.
+    Relay = i64::from_be_bytes(*b"hf_relay"),
+}
+
+impl Office {
+    /// Whether one of our processes is in office; a stranger who took the lock is not.
+    pub async fn is_held(self, db: &PgPool) -> Result<bool, sqlx::Error> {
+        let held = "
+            SELECT EXISTS (
+                SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.usename = current_user
+                  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                  AND (l.classid::bigint << 32) | l.objid::bigint = $1)";
+        sqlx::query_scalar(held).bind(self as i64).fetch_one(db).await
+    }
+
+    /// The office's part in the health report: while nobody is in it, what it does waits.
+    pub async fn verdict(self, db: &PgPool) -> Verdict {
+        match self.is_held(db).await {
+            Ok(true) => Verdict::healthy(),
+            Ok(false) => Verdict::degraded("no process is in office"),
+            // The database's own check says that it is away.
+            Err(_) => Verdict::degraded("not known: the database does not say"),
+        }
+    }
 }
 
 /// Tells whether this process leads. Cheap to clone.
@@ -106,5 +132,28 @@ async fn within<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Resul
     match tokio::time::timeout(Duration::from_secs(1), asked).await {
         Ok(answer) => answer,
         Err(_) => Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestDatabase;
+
+    #[tokio::test]
+    async fn an_office_is_held_by_one_of_us_or_by_nobody() {
+        let database = TestDatabase::new().await;
+        let office = Office::ProcessManagers;
+        assert!(!office.is_held(&database.db).await.unwrap());
+        let (candidate, leadership) = Candidate::new(database.options.clone(), office);
+        let shutdown = CancellationToken::new();
+        let ends = shutdown.clone();
+        let running = tokio::spawn(async move { candidate.run(ends).await });
+        leadership.gained().await;
+        assert!(office.is_held(&database.db).await.unwrap());
+        assert!(!Office::Relay.is_held(&database.db).await.unwrap());
+        shutdown.cancel();
+        running.await.unwrap();
+        assert!(!office.is_held(&database.db).await.unwrap());
     }
 }

@@ -13,10 +13,12 @@ use shared::{
         },
     },
 };
+use sqlx::PgPool;
 use tokio::sync::watch;
 
 use crate::{
     cases::Cases,
+    leader::Office,
     payment_desk::PaymentDesk,
     process_managers::{self, CommandObserver, LetterObserver, OpenLetters},
     providers::{BreakerState, Operation, OperationGroup, ProviderObserver},
@@ -82,10 +84,10 @@ pub(crate) fn dead_letters(metrics: Arc<Metrics>) -> LetterObserver {
 }
 
 /// The relay's part in the health report: behind or alone is degraded, never unhealthy, since commands go on.
-pub(crate) fn relay_health(health: &Health, metrics: Arc<Metrics>, status: watch::Receiver<RelayStatus>) {
+pub(crate) fn relay_health(health: &Health, metrics: Arc<Metrics>, db: PgPool, status: watch::Receiver<RelayStatus>) {
     health.register("relay", Readiness::NotRequired, move || {
         let status = status.borrow().clone();
-        let metrics = Arc::clone(&metrics);
+        let (metrics, db) = (Arc::clone(&metrics), db.clone());
         async move {
             if status.leader {
                 metrics.relay_position.set(status.position as i64);
@@ -94,9 +96,18 @@ pub(crate) fn relay_health(health: &Health, metrics: Arc<Metrics>, status: watch
             match status.trouble {
                 Some(trouble) => Verdict::degraded(trouble.to_string()),
                 None if status.leader && !status.in_step => Verdict::degraded("the mirror is being put in step"),
-                None => Verdict::healthy(),
+                None if status.leader => Verdict::healthy(),
+                None => Office::Relay.verdict(&db).await,
             }
         }
+    });
+}
+
+/// The process managers' part in the health report, and the timers'.
+pub(crate) fn process_health(health: &Health, db: PgPool) {
+    health.register("process_managers", Readiness::NotRequired, move || {
+        let db = db.clone();
+        async move { Office::ProcessManagers.verdict(&db).await }
     });
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use shared::log::Position;
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
-/// The number of the lock among the database's advisory locks.
-const LOCK: i64 = i64::from_be_bytes(*b"hf_relay");
+use crate::leader::Office;
+
 /// A session that does not answer within this time is lost.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -24,7 +24,9 @@ impl Candidate {
 
     /// Takes the lock if nobody holds it.
     pub(super) async fn try_to_lead(&mut self) -> Result<bool, sqlx::Error> {
-        let taken = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut self.session);
+        let taken = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(Office::Relay as i64)
+            .fetch_one(&mut self.session);
         in_time(taken).await
     }
 
