@@ -86,7 +86,7 @@ pub(super) struct RebuildBody {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RowQuery {
-    /// As of this position of the log; the newest if left out.
+    /// As of this position of the log; the newest if left out. One that was not reached yet is refused.
     at_position: Option<u64>,
 }
 
@@ -259,7 +259,12 @@ pub(super) async fn get_projection_rows(
 ) -> Result<Response, Problem> {
     let Replay::ByStream(aggregate_type) = model.replay() else { return Err(mixed()) };
     let stream = StreamId { aggregate_type, aggregate_id };
-    let at = query.at_position.unwrap_or(i64::MAX as u64);
+    let head = state.log.head().await.map_err(unreadable)?;
+    let at = query.at_position.unwrap_or(head);
+    if at > head {
+        let detail = format!("position {at} was not reached yet; the newest is {head}");
+        return Err(Problem::validation("/at_position", "out_of_range", detail));
+    }
     let rows = history::row_at(&state.log, &*model, stream, at).await.map_err(refused)?;
     if rows.is_empty() {
         return Err(Problem::not_found("there was no such row"));
