@@ -300,6 +300,11 @@ pub(super) async fn heal_projection_row(
         JobError::Failed(error) => Problem::internal(error),
     };
     let audit = Audit::open(&state.rebuild, model).await.map_err(failed)?;
+    // A row without events is wrong, and goes; an id with neither is a slip of whoever typed it.
+    let has_events = !state.log.types_of(id).await.map_err(unreadable)?.is_empty();
+    if !has_events && audit.row(id).await.map_err(failed)?.is_empty() {
+        return Err(Problem::not_found("the log has nothing of that id, and the projection no row"));
+    }
     Ok(answer(Healed { drifted: audit.heal(id, &actor, reason).await.map_err(failed)? }))
 }
 
