@@ -294,6 +294,7 @@ async fn what_cannot_be_honoured_is_refused_and_named() {
         (format!("replay/diff?aggregate_id={id}&from_version=99"), "/from_version", "out_of_range"),
         (format!("replay/diff?aggregate_id={id}&from_version=1&to_version=6"), "/to_version", "out_of_range"),
         (format!("projections/orders/rows/{id}?at_position=6"), "/at_position", "out_of_range"),
+        ("ledger/accounts?at_position=6".to_owned(), "/at_position", "out_of_range"),
     ] {
         let (status, _, answer) = app.operate(&format!("{admin}/{path}"), None).await;
         assert_eq!((status, &answer["error_code"]), (400, &json!("VALIDATION_ERROR")), "{path}: {answer}");

@@ -29,6 +29,17 @@ pub(crate) fn count(pointer: &str, asked: Option<u64>) -> Result<(), Problem> {
     }
 }
 
+/// Refuses a position that the log has not reached: what stands there later must not have been told otherwise before.
+pub(crate) fn reached(asked: Option<u64>, head: u64) -> Result<u64, Problem> {
+    match asked {
+        Some(asked) if asked > head => {
+            let detail = format!("position {asked} was not reached yet; the newest is {head}");
+            Err(Problem::validation("/at_position", "out_of_range", detail))
+        }
+        asked => Ok(asked.unwrap_or(head)),
+    }
+}
+
 /// Refuses a range that ends before it begins.
 pub(crate) fn range(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Result<(), Problem> {
     match (from, to) {

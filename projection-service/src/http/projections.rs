@@ -23,6 +23,7 @@ use super::{
     },
     history::unreadable,
     operators::{Operator, Reason, accepted, answer, not_made, reason},
+    pages,
 };
 use crate::{
     engine::{Model, count_letters},
@@ -264,11 +265,7 @@ pub(super) async fn get_projection_rows(
 ) -> Result<Response, Problem> {
     let sources = model.sources().ok_or_else(mixed)?;
     let head = state.log.head().await.map_err(unreadable)?;
-    let position = query.at_position.unwrap_or(head);
-    if position > head {
-        let detail = format!("position {position} was not reached yet; the newest is {head}");
-        return Err(Problem::validation("/at_position", "out_of_range", detail));
-    }
+    let position = pages::reached(query.at_position, head)?;
     let discarded = rebuild::discarded(&state.db, model.name()).await.map_err(unavailable)?;
     let row = RowAt { id, position, discarded: &discarded };
     let rows = history::rows_at(&state.log, (&*model, sources), row).await.map_err(refused)?;
