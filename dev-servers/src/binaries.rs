@@ -133,10 +133,21 @@ impl NatsBinary {
     }
 }
 
-/// The workspace this crate was built in.
+/// The checkout that the working directory lies in, else the working directory itself: a program that is carried to
+/// another machine, or run in another checkout, keeps nothing where it was built.
 pub fn workspace_dir() -> PathBuf {
-    let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-    crate_dir.parent().unwrap_or(crate_dir).to_path_buf()
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    workspace_of(&here).unwrap_or(&here).to_path_buf()
+}
+
+/// The nearest directory around `dir` that is a workspace with this crate in it.
+fn workspace_of(dir: &Path) -> Option<&Path> {
+    let is_ours = |dir: &&Path| {
+        let is_workspace = |text: String| text.lines().any(|line| line.trim() == "[workspace]");
+        fs::read_to_string(dir.join("Cargo.toml")).is_ok_and(is_workspace)
+            && dir.join("dev-servers/Cargo.toml").is_file()
+    };
+    dir.ancestors().find(is_ours)
 }
 
 /// Where installed servers are kept: `HOMEFOOD_SERVERS_DIR`, else `.dev/servers` in the workspace.
@@ -193,6 +204,16 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_workspace_is_found_from_any_directory_within() {
+        let built = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = built.parent().unwrap();
+        assert_eq!(workspace_of(&built.join("src")), Some(root));
+        assert_eq!(workspace_of(root), Some(root));
+        // Its own manifest alone makes no workspace, and another's workspace is not ours.
+        assert_eq!(workspace_of(root.parent().unwrap()), None);
+    }
 
     #[test]
     fn versions_are_read_as_the_programs_print_them() {

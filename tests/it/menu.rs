@@ -68,7 +68,8 @@ async fn kitchens_change_their_own_and_administrators_open_them() {
     let shown = system.nobody().get(&path).await.expect(200).data();
     assert_eq!(shown["delivery_time_minutes"], 45);
     let new = format!("/api/v1/producers/{}", Uuid::now_v7());
-    put(&admin, &new, &kitchen()).await.expect_problem(404, "NOT_FOUND");
+    let refused = put(&admin, &new, &kitchen()).await.expect_problem(400, "VALIDATION_ERROR");
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/user_id", "{}", refused.text());
     let mut owned = kitchen();
     owned["user_id"] = json!(Uuid::now_v7());
     put(&admin, &new, &owned).await.expect(200);
@@ -99,6 +100,10 @@ async fn what_cannot_be_is_refused_with_its_field() {
         let refused = put(&cook, &path, &body).await.expect_problem(400, "VALIDATION_ERROR");
         assert_eq!(refused.json()["errors"][0]["pointer"], format!("/{field}"), "{}", refused.text());
     }
+    let mut three_ends = kitchen();
+    three_ends["opening_hours"] = json!({ "mon": [["09:00", "12:00", "13:00"]] });
+    let refused = put(&cook, &path, &three_ends).await.expect_problem(400, "VALIDATION_ERROR");
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/opening_hours/mon/0", "{}", refused.text());
     let mut strange = kitchen();
     strange["main_category_id"] = json!(Uuid::now_v7());
     put(&cook, &path, &strange).await.expect_rule("catalogue_mismatch");

@@ -95,6 +95,9 @@ pub async fn run(args: ExportArgs) -> Result<()> {
     if args.format == Format::Parquet && args.output.is_none() && io::stdout().is_terminal() {
         return Err(Exit::new(USAGE, "Parquet is not for terminals: name a file with --output").into());
     }
+    if args.output.as_deref().is_some_and(|path| path.is_dir() || path.file_name().is_none()) {
+        return Err(Exit::new(USAGE, "--output is a directory: name a file").into());
+    }
     let options = PoolOptions::new("homefood export", 1);
     let db = connect_pool(&args.database.url()?, options).await.map_err(|error| unavailable(&error))?;
     let log = LogReader::new(db);
@@ -110,7 +113,11 @@ pub async fn run(args: ExportArgs) -> Result<()> {
         fs::remove_file(&unfinished).ok();
         return written;
     }
-    fs::rename(&unfinished, path).with_context(|| format!("{} cannot be written", path.display()))
+    let renamed = fs::rename(&unfinished, path);
+    if renamed.is_err() {
+        fs::remove_file(&unfinished).ok();
+    }
+    renamed.with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// The file under another name until it is whole.

@@ -9,12 +9,15 @@ use serde_json::Value;
 use super::{client::Client, show};
 use crate::exit::{self, Exit};
 
+/// The stage of a rebuild that a person decides on.
+const WAITS_FOR_SWAP: &str = "waits for swap or cancel";
 /// How often it is asked about.
 const ASK_EVERY: Duration = Duration::from_millis(300);
 
 /// Follows an operation until it ends or waits for a person, and says what came of it.
 pub async fn follow(client: &Client, operation: &Value) -> Result<()> {
     let id = operation["id"].as_str().unwrap_or_default().to_owned();
+    let asked_at = &operation["updated_at"];
     let bar = bar();
     let ended = loop {
         let found = client.data(&format!("/operations/{id}"), &[]).await?;
@@ -22,8 +25,11 @@ pub async fn follow(client: &Client, operation: &Value) -> Result<()> {
         bar.set_length(progress["total"].as_u64().unwrap_or(0));
         bar.set_position(progress["done"].as_u64().unwrap_or(0));
         bar.set_message(show::cell(progress.get("stage")));
-        if !matches!(found["state"].as_str(), Some("planned" | "running")) {
-            break found;
+        match found["state"].as_str() {
+            Some("planned" | "running") => {}
+            // It was told to go on, and nobody has taken it up yet.
+            Some("paused") if operation["state"] == "paused" && found["updated_at"] == *asked_at => {}
+            _ => break found,
         }
         tokio::time::sleep(ASK_EVERY).await;
     };
@@ -42,10 +48,29 @@ fn say(client: &Client, ended: &Value) -> Result<()> {
     match ended["state"].as_str() {
         Some("succeeded") if went_wrong == 0 => Ok(()),
         Some("succeeded") => Err(Exit::new(exit::PARTLY_FAILED, "it ended, and not all went well").into()),
-        Some("paused") => Err(Exit::new(exit::PARTLY_FAILED, "it waits for you: swap, resume or cancel").into()),
+        Some("paused") => Err(Exit::new(exit::PARTLY_FAILED, waits(ended)).into()),
         Some("cancelled") => Err(Exit::new(1, "it was called off").into()),
         _ => Err(Exit::new(1, "it failed").into()),
     }
+}
+
+/// What a person has to do about an operation that does not go on by itself.
+fn waits(ended: &Value) -> String {
+    let subject = ended["subject"].as_str().unwrap_or_default();
+    let verbs = |verb: &str| format!("`homefood projection {verb} {subject} --reason …`");
+    if ended["progress"]["stage"] != WAITS_FOR_SWAP {
+        return format!("it rests: {} goes on, {} calls it off", verbs("resume"), verbs("cancel"));
+    }
+    let tables = ended["result"]["tables"].as_array().cloned().unwrap_or_default();
+    let rows = ["changed", "only_live", "only_new"];
+    let differ: u64 = tables.iter().flat_map(|table| rows.map(|name| table[name].as_u64().unwrap_or(0))).sum();
+    let drifted = ended["result"]["drifts"].as_array().map_or(0, Vec::len);
+    format!(
+        "not swapped: {differ} rows differ, {drifted} of a sample are not what their events add up to; {} takes the new \
+         tables, {} keeps the live ones",
+        verbs("swap"),
+        verbs("cancel")
+    )
 }
 
 fn bar() -> ProgressBar {

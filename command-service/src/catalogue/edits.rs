@@ -24,6 +24,9 @@ pub enum EditError {
     /// There is none with that id, and the caller may not make one.
     #[error("there is no such thing")]
     Missing,
+    /// There is no kitchen with that id, and nobody is named who would cook in a new one.
+    #[error("a new kitchen needs a cook")]
+    NoCook,
 }
 
 /// A kitchen as it is to be. What is left out stays, or is as a new kitchen has it.
@@ -113,7 +116,7 @@ impl Editor {
             .await?;
         check_seen(found.as_ref(), seen)?;
         let before: Option<Uuid> = found.as_ref().map(|row| row.try_get("user_id")).transpose()?;
-        let user_id = edit.user_id.map(|user_id| user_id.0).or(before).ok_or(EditError::Missing)?;
+        let user_id = edit.user_id.map(|user_id| user_id.0).or(before).ok_or(EditError::NoCook)?;
         let currency: Option<String> = found.as_ref().map(|row| row.try_get("currency")).transpose()?;
         if currency.is_some_and(|currency| currency != edit.currency) {
             return Err(EditError::Dangling);

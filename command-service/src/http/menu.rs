@@ -121,7 +121,14 @@ pub(super) async fn put_producer(
     }
     let edit = producer_edit(body)?;
     let seen = command.if_match.and_then(IfMatch::version);
-    let version = Editor::new(state.db.clone()).put_producer(id, &edit, seen).await.map_err(edit_problem)?;
+    let made = Editor::new(state.db.clone()).put_producer(id, &edit, seen).await;
+    let version = made.map_err(|error| match error {
+        // Only administrators may name the cook; to others there is no such kitchen.
+        EditError::NoCook if is_admin => {
+            Problem::validation("/user_id", "missing", "there is no such kitchen, and a new one needs a cook")
+        }
+        error => edit_problem(error),
+    })?;
     answer(&state, id.0, version)
 }
 
@@ -275,7 +282,7 @@ fn edit_problem(error: EditError) -> Problem {
         EditError::Changed(version) => Problem::new(ErrorCode::PreconditionFailed)
             .current_version(u64::try_from(version).unwrap_or_default())
             .detail("the version is another one now"),
-        EditError::Missing => Problem::not_found("there is no such thing"),
+        EditError::Missing | EditError::NoCook => Problem::not_found("there is no such thing"),
         EditError::Dangling => {
             let detail = "it names a kitchen or a category that does not exist, or another currency than the kitchen's";
             Problem::new(ErrorCode::BusinessRuleViolation).rule("catalogue_mismatch").detail(detail)

@@ -45,7 +45,7 @@ pub(super) struct RegistryFinding {
 ///
 /// CSV with the columns `registry_ref`, `operation` (`PAYMENT`, `REFUND` or `CHARGEBACK`), `order_id` (our reference at
 /// the bank), `amount` in roubles, and `external_request_id` where the bank has it. Each line is booked once, however
-/// often it is sent.
+/// often it is sent; one that is sent again and says something else is a finding.
 #[utoipa::path(
     post, path = "/api/v1/admin/bank-registry", operation_id = "import_bank_registry", tag = "payments",
     security(("bearer" = [])),

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use shared::domain::{Currency, Money, PaymentId};
 
+/// What a registry has to say of each operation.
+const COLUMNS: [&str; 4] = ["registry_ref", "operation", "order_id", "amount"];
 /// Lines of one registry; a longer one is sent in parts.
 pub const LINES_MAX: usize = 1_000;
 
@@ -51,10 +53,13 @@ impl RegistryOperation {
 /// Why a registry cannot be read; nothing of it was imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
+    /// There are no names of columns, or not all that are needed: an empty file is an outage of whoever sent it.
+    #[error("the first line names no column {0}")]
+    Column(&'static str),
     /// A line is not what it should be.
     #[error("line {number}: {reason}")]
     Line {
-        /// Which, from 1 below the names.
+        /// Which, from 1 below the names; 0 for the names.
         number: usize,
         /// What is wrong.
         reason: String,
@@ -78,6 +83,11 @@ struct Row {
 /// `external_request_id` where the bank has it; others are passed over.
 pub fn parse(text: &[u8]) -> Result<Vec<Line>, Unreadable> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+    let unreadable = |error: csv::Error| Unreadable::Line { number: 0, reason: error.to_string() };
+    let columns = reader.headers().map_err(unreadable)?.clone();
+    if let Some(missing) = COLUMNS.into_iter().find(|column| !columns.iter().any(|name| name == *column)) {
+        return Err(Unreadable::Column(missing));
+    }
     let mut lines = Vec::new();
     let mut names = HashSet::new();
     for (index, row) in reader.deserialize::<Row>().enumerate() {
@@ -123,6 +133,21 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!((lines[0].operation, lines[0].amount), (RegistryOperation::Refund, Money::rub(10_050)));
         assert_eq!((lines[1].number, lines[1].amount), (2, Money::rub(700)));
+    }
+
+    #[test]
+    fn a_file_that_does_not_name_its_columns_is_no_registry() {
+        for (file, missing) in [
+            ("", "registry_ref"),
+            ("x\n", "registry_ref"),
+            ("registry_ref,operation,order_id\n", "amount"),
+            ("Registry_Ref,operation,order_id,amount\nr,REFUND,o,1\n", "registry_ref"),
+        ] {
+            assert_eq!(parse(file.as_bytes()), Err(Unreadable::Column(missing)), "{file:?}");
+        }
+        assert_eq!(parse(&csv("")), Ok(Vec::new()), "a day without operations");
+        assert_eq!(parse("\u{feff}registry_ref,operation,order_id,amount\n".as_bytes()), Ok(Vec::new()));
+        assert!(parse(b"registry_ref,\xff\n").is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 mod lines;
 mod table;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use shared::{
     domain::{
@@ -16,7 +16,7 @@ use shared::{
 use uuid::Uuid;
 
 pub use lines::{LINES_MAX, Line, RegistryOperation, Unreadable, parse};
-pub use table::RegistryTable;
+pub use table::{RegistryTable, Written};
 
 use crate::{
     cases::{CaseKind, Cases},
@@ -90,10 +90,20 @@ impl Registry {
     /// Imports a registry; `source_id` names the import.
     pub async fn import(&self, text: &[u8], source_id: Uuid) -> Result<Imported, ImportError> {
         let lines = parse(text)?;
-        let open: HashSet<String> = self.table.put(&lines, self.clock.now()).await?.into_iter().collect();
-        let mut imported = Imported { lines: lines.len(), known: lines.len() - open.len(), ..Imported::default() };
-        for line in lines.iter().filter(|line| open.contains(&line.registry_ref)) {
-            match self.book(line, source_id).await? {
+        let written = self.table.put(&lines, self.clock.now()).await?;
+        let written: HashMap<&str, &Written> = written.iter().map(|line| (&*line.registry_ref, line)).collect();
+        let mut imported = Imported { lines: lines.len(), ..Imported::default() };
+        for line in &lines {
+            let before = written.get(&*line.registry_ref).copied();
+            let booked = match before {
+                Some(before) if !before.is(line) => Booked::Finding(contradiction(before, line)),
+                Some(before) if before.is_booked => {
+                    imported.known += 1;
+                    continue;
+                }
+                Some(_) | None => self.book(line, source_id).await?,
+            };
+            match booked {
                 Booked::AsExpected => {
                     self.table.booked(&line.registry_ref, "AS_EXPECTED").await?;
                     imported.as_expected += 1;
@@ -220,6 +230,19 @@ impl Registry {
             Err(error) => Err(ImportError::Payment(error.to_string())),
         }
     }
+}
+
+/// What a bank that says one thing today and another tomorrow has said of an operation. Neither is booked over the other.
+fn contradiction(before: &Written, line: &Line) -> String {
+    let said = Money::rub(before.amount_minor);
+    format!(
+        "the bank said {} of {said} for payment {} before, and says {} of {} for payment {} now",
+        before.operation,
+        before.payment_id,
+        line.operation.as_str(),
+        line.amount,
+        line.payment_id
+    )
 }
 
 /// What of a payment went back by our books, whoever asked for it.

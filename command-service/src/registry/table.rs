@@ -2,9 +2,33 @@
 
 use chrono::{DateTime, Utc};
 use shared::domain::PaymentId;
-use sqlx::PgPool;
+use sqlx::{PgPool, Row, postgres::PgRow};
 
 use super::lines::{Line, RegistryOperation};
+
+/// A line as it was written down when it was first sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Names the operation at the bank.
+    pub registry_ref: String,
+    /// The stored name of what was done.
+    pub operation: String,
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// How much, in minor units.
+    pub amount_minor: i64,
+    /// Whether our books have it.
+    pub is_booked: bool,
+}
+
+impl Written {
+    /// Whether the line says the same now.
+    pub fn is(&self, line: &Line) -> bool {
+        self.operation == line.operation.as_str()
+            && self.payment_id == line.payment_id
+            && self.amount_minor == line.amount.minor()
+    }
+}
 
 /// The table. Cheap to clone.
 #[derive(Clone)]
@@ -18,8 +42,8 @@ impl RegistryTable {
         Self { db }
     }
 
-    /// Writes lines down; those that are known stay as they are. Answers the references that still have to be booked.
-    pub async fn put(&self, lines: &[Line], now: DateTime<Utc>) -> Result<Vec<String>, sqlx::Error> {
+    /// Writes lines down; those that are known stay as they are. Answers how each stands in the table.
+    pub async fn put(&self, lines: &[Line], now: DateTime<Utc>) -> Result<Vec<Written>, sqlx::Error> {
         let refs: Vec<&str> = lines.iter().map(|line| line.registry_ref.as_str()).collect();
         sqlx::query(
             "
@@ -37,10 +61,26 @@ impl RegistryTable {
         .bind(now)
         .execute(&self.db)
         .await?;
-        sqlx::query_scalar("SELECT registry_ref FROM bank_registry WHERE registry_ref = ANY ($1) AND booked_as IS NULL")
-            .bind(&refs)
-            .fetch_all(&self.db)
-            .await
+        let rows = sqlx::query(
+            "
+            SELECT registry_ref, operation, payment_id, amount_minor, booked_as IS NOT NULL AS is_booked
+            FROM bank_registry
+            WHERE registry_ref = ANY ($1)
+            ",
+        )
+        .bind(&refs)
+        .fetch_all(&self.db)
+        .await?;
+        let written = |row: &PgRow| {
+            Ok(Written {
+                registry_ref: row.try_get("registry_ref")?,
+                operation: row.try_get("operation")?,
+                payment_id: PaymentId(row.try_get("payment_id")?),
+                amount_minor: row.try_get("amount_minor")?,
+                is_booked: row.try_get("is_booked")?,
+            })
+        };
+        rows.iter().map(written).collect()
     }
 
     /// What the bank says to have given back of a payment, in minor units, in all registries so far.

@@ -122,7 +122,7 @@ pub struct TriedLetter {
 /// A letter that is passed over from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Discarded {
-    /// Letters that waited behind it and are free to go on.
+    /// Letters that waited behind it and are free to go on; none if an older one still holds them up.
     pub freed: u64,
 }
 
@@ -172,8 +172,13 @@ impl Desk {
         if discarded.bind(id).execute(&mut *tx).await?.rows_affected() == 0 {
             return Err(LetterError::NotOpen);
         }
+        // What is open and not blocked holds the others up as before.
         let freed: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM dead_letters WHERE queue_name = $1 AND aggregate_id = $2 AND status = 'BLOCKED'",
+            "
+            SELECT CASE WHEN bool_or(status <> 'BLOCKED') THEN 0 ELSE count(*) END
+            FROM dead_letters
+            WHERE queue_name = $1 AND aggregate_id = $2 AND status IN ('PENDING', 'PARKED', 'BLOCKED')
+            ",
         )
         .bind(&letter.queue_name)
         .bind(letter.aggregate_id)

@@ -118,9 +118,9 @@ pub struct Letter {
     pub error_traceback: String,
     /// The same for all letters of one cause.
     pub fingerprint: String,
-    /// How often it was tried again.
+    /// How often it was tried again, by itself or because an operator asked for it: it may exceed `max_retries`.
     pub retry_count: i32,
-    /// How often it is tried again by itself.
+    /// How often it is tried again by itself before it waits for a person.
     pub max_retries: i32,
     /// When it is tried next.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -44,9 +44,11 @@ pub async fn start(db: &PgPool, input: &RedriveInput, actor: &str, reason: &str)
         CreateError::Open => LetterError::RedriveOpen,
         CreateError::Database(error) => error.into(),
     })?;
-    if select(&mut tx, operation.id, &input.filter).await? == 0 {
+    let selected = select(&mut tx, operation.id, &input.filter).await?;
+    if selected == 0 {
         return Err(LetterError::NothingSelected);
     }
+    let operation = operations::set_total(&mut tx, operation.id, selected).await?;
     tx.commit().await?;
     Ok(operation)
 }

@@ -75,6 +75,7 @@ async fn a_redrive_survives_kills_and_takes_each_letter_once() {
     let (db, parts, _running, ids) = poisoned(40).await;
     assert_eq!(statuses(&db).await, [("BLOCKED".to_owned(), 80), ("PARKED".to_owned(), 40)]);
     let operation = redrive(&db, 40).await;
+    assert_eq!((operation.progress.done, operation.progress.total), (0, Some(40)), "the selection is frozen");
     ids.iter().for_each(|id| parts.failpoints.clear_fold("orders", *id));
     for _ in 0..3 {
         let killed = worker(&parts);
@@ -165,6 +166,21 @@ async fn a_discarded_event_is_passed_over_and_the_others_go_on() {
     let row: (String, i64) = sqlx::query_as("SELECT status, version FROM orders").fetch_one(&db).await.unwrap();
     assert_eq!(row, ("ACCEPTED".to_owned(), 3));
     assert!(matches!(desk(&db, &parts).discard(letter.id, "a", "b").await, Err(LetterError::NotOpen)));
+}
+
+#[tokio::test]
+async fn what_waits_behind_another_letter_is_not_freed_by_a_discard() {
+    let (db, parts, _running, ids) = poisoned(1).await;
+    let letters = list(&db, &LetterFilter::default(), None, 10).await.unwrap();
+    let desk = desk(&db, &parts);
+    // The oldest one holds the last one up, whatever becomes of the one between.
+    let between = desk.discard(letters[1].id, "admin:test", "known to be wrong").await.unwrap();
+    assert_eq!(between, Discarded { freed: 0 });
+    let blocked = LetterFilter { status: Some(LetterQueueStatus::Blocked), ..LetterFilter::default() };
+    assert_eq!(list(&db, &blocked, None, 10).await.unwrap().len(), 1);
+    parts.failpoints.clear_fold("orders", ids[0]);
+    let oldest = desk.discard(letters[0].id, "admin:test", "known to be wrong").await.unwrap();
+    assert_eq!(oldest, Discarded { freed: 1 });
 }
 
 #[tokio::test]

@@ -58,6 +58,14 @@ pub enum HistoryError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// That version is not there yet.
+    #[error("version {version} was not reached yet; the newest is {newest}")]
+    NotReached {
+        /// Which was asked for.
+        version: u64,
+        /// Which is the newest.
+        newest: u64,
+    },
     /// An event on the way cannot be understood.
     #[error("the event at position {position} cannot be understood: {reason}")]
     Unreadable {
@@ -68,7 +76,8 @@ pub enum HistoryError {
     },
 }
 
-/// The state at a version or time. A version that was not reached yet gives the newest.
+/// The state at a version or time. A version that was not reached yet is refused: whoever sees its state later must not
+/// see another one.
 pub async fn state(log: &LogReader, stream: StreamId, until: Until) -> Result<StateAt, HistoryError> {
     Ok(counted_state(log, stream, until).await?.0)
 }
@@ -91,6 +100,11 @@ pub(super) async fn counted_state(
         AggregateType::Gift => replay::<Gift>(log, stream, last).await?,
         AggregateType::Dispute => replay::<Dispute>(log, stream, last).await?,
     };
+    if let Until::Version(asked) = until
+        && version < asked
+    {
+        return Err(HistoryError::NotReached { version: asked, newest: version });
+    }
     strip(&mut state);
     Ok((StateAt { aggregate_type: aggregate_type.as_str().to_owned(), aggregate_id, version, state }, applied))
 }

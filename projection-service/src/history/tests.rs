@@ -81,13 +81,16 @@ async fn an_order_is_shown_at_any_version_and_time() {
     let reader = LogReader::new(db.clone());
     let stream = StreamId { aggregate_type: AggregateType::Order, aggregate_id: id };
     let mut states = Vec::new();
-    for version in 0..=6 {
+    for version in 0..=5 {
         let at = state(&reader, stream, Until::Version(version)).await.unwrap();
-        assert_eq!(at.version, version.min(5));
+        assert_eq!(at.version, version);
         states.push(at.state);
     }
-    assert_eq!(states[5], states[6]);
-    assert!(states[..6].windows(2).all(|pair| pair[0] != pair[1]));
+    for version in [6, u64::MAX] {
+        let beyond = state(&reader, stream, Until::Version(version)).await;
+        assert!(matches!(beyond, Err(HistoryError::NotReached { newest: 5, .. })), "{beyond:?}");
+    }
+    assert!(states.windows(2).all(|pair| pair[0] != pair[1]));
     let between = log.events[2].occurred_at + chrono::TimeDelta::microseconds(1);
     assert_eq!(state(&reader, stream, Until::Time(between)).await.unwrap().state, states[3]);
     assert_eq!(state(&reader, stream, Until::Newest).await.unwrap().state, states[5]);
@@ -268,5 +271,54 @@ async fn fifty_thousand_events_of_one_stream_are_answered_for_from_less_than_fiv
     ] {
         let (status, _, answer) = app.operate(&path, None).await;
         assert_eq!(status, 200, "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_honoured_is_refused_and_named() {
+    let (app, mut log) = (App::start().await, Log::new());
+    let id = Uuid::now_v7();
+    lifetime(&mut log, id);
+    log.write(&app.db).await;
+    let (most, admin) = (i64::MAX, "/api/v1/admin");
+    for (path, pointer, code) in [
+        ("events?after_version=2".to_owned(), "/after_version", "conflict"),
+        ("events?after_version=2&aggregate_type=order".to_owned(), "/after_version", "conflict"),
+        (format!("events?after_version=2&correlation_id={id}"), "/after_version", "conflict"),
+        (format!("events?after_position=2&aggregate_id={id}"), "/after_position", "conflict"),
+        (format!("events?correlation_id={id}&aggregate_id={id}"), "/correlation_id", "conflict"),
+        ("events?after_position=18446744073709551615".to_owned(), "/after_position", "out_of_range"),
+        (format!("events?after_version=9223372036854775808&aggregate_id={id}"), "/after_version", "out_of_range"),
+        (format!("replay?aggregate_id={id}&at_version=6"), "/at_version", "out_of_range"),
+        (format!("replay?aggregate_id={id}&at_version=18446744073709551615"), "/at_version", "out_of_range"),
+        (format!("replay/diff?aggregate_id={id}&from_version=99"), "/from_version", "out_of_range"),
+        (format!("replay/diff?aggregate_id={id}&from_version=1&to_version=6"), "/to_version", "out_of_range"),
+        (format!("projections/orders/rows/{id}?at_position=6"), "/at_position", "out_of_range"),
+        ("ledger/accounts?at_position=6".to_owned(), "/at_position", "out_of_range"),
+    ] {
+        let (status, _, answer) = app.operate(&format!("{admin}/{path}"), None).await;
+        assert_eq!((status, &answer["error_code"]), (400, &json!("VALIDATION_ERROR")), "{path}: {answer}");
+        let wrong = &answer["errors"][0];
+        assert_eq!((&wrong["pointer"], &wrong["code"]), (&json!(pointer), &json!(code)), "{path}: {answer}");
+        let names_the_newest =
+            !path.starts_with("replay") || answer["detail"].as_str().unwrap().contains("newest is 5");
+        assert!(names_the_newest, "{path}: {answer}");
+    }
+    for (path, events) in [
+        (format!("events?after_version=2&aggregate_id={id}"), 3),
+        ("events?after_position=2".to_owned(), 3),
+        (format!("events?after_position={most}"), 0),
+        (format!("replay/diff?aggregate_id={id}&from_version=5"), 0),
+    ] {
+        let (status, _, answer) = app.operate(&format!("{admin}/{path}"), None).await;
+        assert_eq!((status, answer["data"].as_array().map(Vec::len)), (200, Some(events)), "{path}: {answer}");
+    }
+    // A cursor goes on with what it began with.
+    let (_, _, first) = app.operate(&format!("{admin}/events?after_position=1&limit=2"), None).await;
+    let cursor = first["meta"]["next_cursor"].as_str().unwrap();
+    for (after, expected) in [(1, 200), (3, 400)] {
+        let path = format!("{admin}/events?after_position={after}&limit=2&cursor={cursor}");
+        let (status, _, answer) = app.operate(&path, None).await;
+        assert_eq!(status, expected, "{answer}");
     }
 }

@@ -49,7 +49,36 @@ pub(super) struct EventsQuery {
 
 /// What a cursor is bound to.
 #[derive(Serialize)]
-struct FilterKey(Option<Uuid>, Option<Uuid>, Option<&'static str>);
+struct FilterKey {
+    aggregate_id: Option<Uuid>,
+    correlation_id: Option<Uuid>,
+    aggregate_type: Option<&'static str>,
+    after: Option<u64>,
+}
+
+impl EventsQuery {
+    /// What cannot be honoured together is refused: a filter that is passed over in silence answers another question.
+    fn check(&self) -> Result<(), Problem> {
+        let conflict = |pointer: &str, why: &str| Err(Problem::validation(pointer, "conflict", why));
+        pages::count("/after_version", self.after_version)?;
+        pages::count("/after_position", self.after_position)?;
+        if self.correlation_id.is_some() {
+            if self.aggregate_id.is_some() {
+                return conflict("/correlation_id", "ask for an aggregate or a flow, not both");
+            }
+            if self.aggregate_type.is_some() {
+                return conflict("/aggregate_type", "a flow is asked for whole");
+            }
+        }
+        if self.after_version.is_some() && self.aggregate_id.is_none() {
+            return conflict("/after_version", "versions are an aggregate's: name it by aggregate_id");
+        }
+        if self.after_position.is_some() && self.aggregate_id.is_some() {
+            return conflict("/after_position", "the events of an aggregate are asked for by after_version");
+        }
+        Ok(())
+    }
+}
 
 /// Which state.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -60,7 +89,7 @@ pub(super) struct ReplayQuery {
     aggregate_type: Option<String>,
     /// The aggregate.
     aggregate_id: Uuid,
-    /// At this version.
+    /// At this version; one that was not reached yet is refused.
     at_version: Option<u64>,
     /// At this instant.
     at_time: Option<DateTime<Utc>>,
@@ -75,9 +104,9 @@ pub(super) struct DiffQuery {
     aggregate_type: Option<String>,
     /// The aggregate.
     aggregate_id: Uuid,
-    /// The earlier version.
+    /// The earlier version; 0 is before the first event.
     from_version: u64,
-    /// The later version; the newest if left out.
+    /// The later version; the newest if left out. One that was not reached yet is refused.
     to_version: Option<u64>,
 }
 
@@ -108,44 +137,37 @@ pub(super) async fn list_events(
 ) -> Result<Response, Problem> {
     let limit = pages::limit(query.limit)?;
     let kind = query.aggregate_type.as_deref().map(kind).transpose()?;
-    let key = FilterKey(query.aggregate_id, query.correlation_id, kind.map(AggregateType::as_str));
+    query.check()?;
+    let EventsQuery { aggregate_id, correlation_id, .. } = query;
+    let after = query.after_version.or(query.after_position);
+    let key = FilterKey { aggregate_id, correlation_id, aggregate_type: kind.map(AggregateType::as_str), after };
     let start = pages::start(&state, query.cursor.as_deref(), &key)?.map(|cursor| cursor.sort_micros as u64);
+    let after = start.or(after).unwrap_or(0);
     let asked = limit as u32 + 1;
-    let mut events: Vec<EventView> = match (query.aggregate_id, query.correlation_id) {
-        (Some(_), Some(_)) => {
-            return Err(Problem::validation("/correlation_id", "conflict", "ask for an aggregate or a flow, not both"));
-        }
-        (Some(id), None) => {
+    let mut events: Vec<EventView> = match (aggregate_id, correlation_id) {
+        (Some(id), _) => {
             let stream = find_stream(&state, id, kind).await?;
-            let after = start.or(query.after_version).unwrap_or(0);
             let events = state.log.stream(stream.aggregate_type, id, after, asked).await.map_err(unreadable)?;
             events.iter().map(EventView::new).collect()
         }
-        (None, Some(_)) if kind.is_some() => {
-            return Err(Problem::validation("/aggregate_type", "conflict", "a flow is asked for whole"));
-        }
         (None, Some(flow)) => {
-            let after = start.or(query.after_position).unwrap_or(0);
             let events = state.log.flow(flow, after, asked).await.map_err(unreadable)?;
             events.iter().map(EventView::new).collect()
         }
-        (None, None) => {
-            let after = start.or(query.after_position).unwrap_or(0);
-            match kind {
-                Some(kind) => {
-                    let events = state.log.page_of(kind, after, asked).await.map_err(unreadable)?;
-                    events.iter().map(EventView::new).collect()
-                }
-                None => {
-                    let events = state.log.page(after, asked).await.map_err(unreadable)?;
-                    events.iter().map(|event| EventView::new(event)).collect()
-                }
+        (None, None) => match kind {
+            Some(kind) => {
+                let events = state.log.page_of(kind, after, asked).await.map_err(unreadable)?;
+                events.iter().map(EventView::new).collect()
             }
-        }
+            None => {
+                let events = state.log.page(after, asked).await.map_err(unreadable)?;
+                events.iter().map(|event| EventView::new(event)).collect()
+            }
+        },
     };
     let more = events.len() > limit;
     events.truncate(limit);
-    let by_version = query.aggregate_id.is_some();
+    let by_version = aggregate_id.is_some();
     let last = events.last().filter(|_| more).map(|event| if by_version { event.version } else { event.position });
     let next = last.map(|last| state.opaque.seal_cursor(Cursor { sort_micros: last as i64, id: Uuid::nil() }, &key));
     let mut response = Envelope::new(events).next_cursor(next).into_response();
@@ -174,7 +196,7 @@ pub(super) async fn replay_aggregate(
     };
     let kind = query.aggregate_type.as_deref().map(kind).transpose()?;
     let stream = find_stream(&state, query.aggregate_id, kind).await?;
-    Ok(answer(history::state(&state.log, stream, until).await.map_err(refused)?))
+    Ok(answer(history::state(&state.log, stream, until).await.map_err(|error| refused_at("/at_version", error))?))
 }
 
 /// What changed from one version of an aggregate to another, field by field.
@@ -191,8 +213,10 @@ pub(super) async fn diff_aggregate(
     let kind = query.aggregate_type.as_deref().map(kind).transpose()?;
     let stream = find_stream(&state, query.aggregate_id, kind).await?;
     let until = query.to_version.map_or(Until::Newest, Until::Version);
-    let before = history::state(&state.log, stream, Until::Version(query.from_version)).await.map_err(refused)?;
-    let after = history::state(&state.log, stream, until).await.map_err(refused)?;
+    let before = history::state(&state.log, stream, Until::Version(query.from_version)).await;
+    let before = before.map_err(|error| refused_at("/from_version", error))?;
+    let after = history::state(&state.log, stream, until).await;
+    let after = after.map_err(|error| refused_at("/to_version", error))?;
     Ok(answer(history::difference(&before.state, &after.state)))
 }
 
@@ -250,7 +274,13 @@ async fn find_stream(state: &ReadState, aggregate_id: Uuid, asked: Option<Aggreg
 }
 
 pub(super) fn refused(error: HistoryError) -> Problem {
+    refused_at("/version", error)
+}
+
+/// Why there is no answer; a version that was not reached yet is what the parameter said.
+fn refused_at(pointer: &str, error: HistoryError) -> Problem {
     match error {
+        error @ HistoryError::NotReached { .. } => Problem::validation(pointer, "out_of_range", error.to_string()),
         HistoryError::Log(error) => unreadable(error),
         error @ HistoryError::Unreadable { .. } => {
             Problem::new(ErrorCode::BusinessRuleViolation).rule("event_unreadable").detail(error.to_string())

@@ -15,6 +15,7 @@ use super::{
     access::unavailable,
     documents::{DailyRevenueAnswer, OrderReportAnswer, PopularDishesAnswer, ReportProblems, TopProducersAnswer},
     freshness::Wanted,
+    pages,
 };
 use crate::projections::{
     ORDER_FACTS,
@@ -178,9 +179,7 @@ fn question(
     code: Option<&str>,
 ) -> Result<Question, Problem> {
     let (from, to) = (from.unwrap_or(ALWAYS.0), to.unwrap_or(ALWAYS.1));
-    if from > to {
-        return Err(Problem::validation("/to", "out_of_range", "to must not be before from"));
-    }
+    pages::range(Some(from), Some(to))?;
     Ok(Question { producer_id: scope_of(caller)?, currency: currency(code)?, from, to })
 }
 

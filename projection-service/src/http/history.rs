@@ -19,7 +19,10 @@ use super::{
     freshness::Wanted,
     orders::find_for,
 };
-use crate::{history::strip, projections::ORDERS};
+use crate::{
+    history::{HistoryError, strip},
+    projections::ORDERS,
+};
 
 /// An order has at most a few dozen events; this bounds even a broken one.
 const EVENTS_MAX: u32 = 1_000;
@@ -29,7 +32,7 @@ const EVENTS_MAX: u32 = 1_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HistoryQuery {
-    /// The last version that is shown; the newest if left out.
+    /// The last version that is shown; the newest if left out. One that was not reached yet is refused.
     #[param(minimum = 1)]
     to_version: Option<u64>,
     /// Answer from the view as it is when it does not catch up in time.
@@ -104,6 +107,11 @@ pub(super) async fn get_order_history(
     // The view says whose it is; the events come from the log itself.
     find_for(&state, &caller, id).await?;
     let events = state.log.stream(AggregateType::Order, id.0, 0, EVENTS_MAX).await.map_err(unreadable)?;
+    let newest = events.last().map_or(0, |event| event.sequence);
+    if let Some(version) = query.to_version.filter(|version| *version > newest) {
+        let detail = HistoryError::NotReached { version, newest }.to_string();
+        return Err(Problem::validation("/to_version", "out_of_range", detail));
+    }
     let shown = events.iter().filter(|event| query.to_version.is_none_or(|last| event.sequence <= last));
     let entries: Vec<_> = shown.map(HistoryEntry::new).collect();
     let version = entries.last().map_or(0, |entry| entry.version);

@@ -43,7 +43,8 @@ pub(super) struct AccountsQuery {
     kind: Option<AccountKind>,
     /// About this order, payment, refund, gift or kitchen.
     owner_id: Option<Uuid>,
-    /// As they stood after the event at this position of the log; left out, as they stand.
+    /// As they stood after the event at this position of the log; left out, as they stand. One that was not reached yet
+    /// is refused.
     at_position: Option<u64>,
     /// `next_cursor` of the page before, with the same filter.
     cursor: Option<String>,
@@ -126,7 +127,7 @@ pub(super) async fn list_ledger_accounts(
 
 /// The position, or the newest if that is further; late if the books have not seen it.
 async fn booked_up_to(state: &ReadState, position: Position) -> Result<Position, Problem> {
-    let position = position.min(state.log.head().await.map_err(unreadable)?);
+    let position = pages::reached(Some(position), state.log.head().await.map_err(unreadable)?)?;
     let booked = state.positions.get(LEDGER);
     if booked < position {
         let problem = Problem::new(ErrorCode::ProjectionLag).retry_after(1);

@@ -77,6 +77,7 @@ pub(super) async fn list_orders(
     ValidQuery(query): ValidQuery<OrdersQuery>,
 ) -> Result<Response, Problem> {
     let limit = pages::limit(query.limit)?;
+    pages::range(query.from, query.to)?;
     let (filter, viewer) = filter_of(&caller, &query)?;
     let key = FilterKey {
         customer_id: filter.customer_id,

@@ -1,6 +1,6 @@
 //! Pages by key: how many rows, and where the next page begins.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::web::{Cursor, Problem};
 use uuid::Uuid;
@@ -16,6 +16,37 @@ pub(crate) fn limit(asked: Option<u32>) -> Result<usize, Problem> {
     match asked.unwrap_or(LIMIT_DEFAULT) {
         limit @ 1..=LIMIT_MAX => Ok(limit as usize),
         _ => Err(Problem::validation("/limit", "out_of_range", "limit must be 1 to 100")),
+    }
+}
+
+/// Refuses a version or position that is greater than any that there can be: it would be read as another one.
+pub(crate) fn count(pointer: &str, asked: Option<u64>) -> Result<(), Problem> {
+    match asked {
+        Some(asked) if i64::try_from(asked).is_err() => {
+            Err(Problem::validation(pointer, "out_of_range", format!("it must be at most {}", i64::MAX)))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Refuses a position that the log has not reached: what stands there later must not have been told otherwise before.
+pub(crate) fn reached(asked: Option<u64>, head: u64) -> Result<u64, Problem> {
+    match asked {
+        Some(asked) if asked > head => {
+            let detail = format!("position {asked} was not reached yet; the newest is {head}");
+            Err(Problem::validation("/at_position", "out_of_range", detail))
+        }
+        asked => Ok(asked.unwrap_or(head)),
+    }
+}
+
+/// Refuses a range that ends before it begins.
+pub(crate) fn range(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Result<(), Problem> {
+    match (from, to) {
+        (Some(from), Some(to)) if from > to => {
+            Err(Problem::validation("/to", "out_of_range", "to must not be before from"))
+        }
+        _ => Ok(()),
     }
 }
 

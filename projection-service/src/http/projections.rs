@@ -23,6 +23,7 @@ use super::{
     },
     history::unreadable,
     operators::{Operator, Reason, accepted, answer, not_made, reason},
+    pages,
 };
 use crate::{
     engine::{Model, count_letters},
@@ -86,7 +87,7 @@ pub(super) struct RebuildBody {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RowQuery {
-    /// As of this position of the log; the newest if left out.
+    /// As of this position of the log; the newest if left out. One that was not reached yet is refused.
     at_position: Option<u64>,
 }
 
@@ -263,8 +264,9 @@ pub(super) async fn get_projection_rows(
     ValidQuery(query): ValidQuery<RowQuery>,
 ) -> Result<Response, Problem> {
     let sources = model.sources().ok_or_else(mixed)?;
+    let head = state.log.head().await.map_err(unreadable)?;
+    let position = pages::reached(query.at_position, head)?;
     let discarded = rebuild::discarded(&state.db, model.name()).await.map_err(unavailable)?;
-    let position = query.at_position.unwrap_or(i64::MAX as u64);
     let row = RowAt { id, position, discarded: &discarded };
     let rows = history::rows_at(&state.log, (&*model, sources), row).await.map_err(refused)?;
     if rows.is_empty() {
@@ -301,6 +303,11 @@ pub(super) async fn heal_projection_row(
         JobError::Failed(error) => Problem::internal(error),
     };
     let audit = Audit::open(&state.rebuild, model).await.map_err(failed)?;
+    // A row without events is wrong, and goes; an id with neither is a slip of whoever typed it.
+    let has_events = !state.log.types_of(id).await.map_err(unreadable)?.is_empty();
+    if !has_events && audit.row(id).await.map_err(failed)?.is_empty() {
+        return Err(Problem::not_found("the log has nothing of that id, and the projection no row"));
+    }
     Ok(answer(Healed { drifted: audit.heal(id, &actor, reason).await.map_err(failed)? }))
 }
 

@@ -46,7 +46,7 @@ pub struct SocketQuery {
 /// The caller's live feed, as a WebSocket.
 ///
 /// Signs in by `Authorization`, by the subprotocol `bearer.<token>` beside `homefood.v1`, or by a ticket; otherwise the
-/// socket is closed with 4401. The messages are described in `/asyncapi.json`.
+/// socket is closed with 4401. Only `homefood.v1` is ever chosen: a browser has to offer it. The messages are described in `/asyncapi.json`.
 #[utoipa::path(
     get, path = "/ws", operation_id = "open_socket", tag = "live",
     params(SocketQuery),
@@ -84,9 +84,8 @@ pub async fn open_socket(
     };
     let visitor = sign_in(&state, &headers, query.ticket.as_deref()).await;
     let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
-    // A browser gives up when none of the protocols it offered is chosen.
-    let offered = subprotocol_token(&headers).map(|token| format!("bearer.{token}"));
-    let upgrade = upgrade.protocols([SUBPROTOCOL.to_owned()].into_iter().chain(offered));
+    // Never the one with the token, even if it is all that was offered: answers stand in logs that requests do not.
+    let upgrade = upgrade.protocols([SUBPROTOCOL]);
     upgrade.on_upgrade(async move |socket| {
         match visitor {
             Some(visitor) => serve(state, socket, visitor).await,

@@ -23,7 +23,9 @@ use uuid::Uuid;
 
 pub use audit::{LOG, LogAudit};
 pub use job::{Job, JobError, Progress, Run, Step};
-pub use table::{CreateError, NewOperation, act, ask, create, create_in, find, list, open_about, set_input, sweep};
+pub use table::{
+    CreateError, NewOperation, act, ask, create, create_in, find, list, open_about, set_input, set_total, sweep,
+};
 pub use worker::{MakeJob, Worker};
 
 /// What an operation does.

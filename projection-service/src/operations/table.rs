@@ -105,6 +105,12 @@ pub async fn act(
     Ok(())
 }
 
+/// Says how much there is to do, before it begins.
+pub async fn set_total(tx: &mut PgConnection, id: Uuid, total: u64) -> Result<Operation, sqlx::Error> {
+    let set = sqlx::query(statement!(returning "UPDATE operations SET total = $2 WHERE id = $1"));
+    read(&set.bind(id).bind(total as i64).fetch_one(tx).await?)
+}
+
 /// One operation.
 pub async fn find(db: &PgPool, id: Uuid) -> Result<Option<Operation>, sqlx::Error> {
     let row = sqlx::query(statement!(select "WHERE id = $1")).bind(id).fetch_optional(db).await?;

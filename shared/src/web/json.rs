@@ -95,7 +95,8 @@ fn joined(mut whole: BytesMut, piece: &Bytes) -> BytesMut {
     whole
 }
 
-/// Parses fast; only a refusal is parsed again, slowly, to learn where it went wrong.
+/// Parses fast; only a refusal is parsed again, slowly, to learn where it went wrong. What is JSON and not of the shape
+/// is never called malformed: a list that is too long for its place is a syntax error to serde.
 pub fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Problem> {
     if has_nul(raw) {
         return Err(Problem::validation("", "nul_character", "a text contains the character U+0000"));
@@ -107,7 +108,10 @@ pub fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Problem> {
     }
     serde_json::from_slice(raw).map_err(|error| match error.classify() {
         Category::Data => explain::<T>(raw),
-        Category::Syntax | Category::Eof | Category::Io => malformed(&error),
+        Category::Syntax | Category::Eof | Category::Io => match serde_json::from_slice::<Value>(raw) {
+            Ok(_) => explain::<T>(raw),
+            Err(error) => malformed(&error),
+        },
     })
 }
 
@@ -123,7 +127,12 @@ fn explain<T: DeserializeOwned>(raw: &[u8]) -> Problem {
         Err(error) => {
             let text = error.inner().to_string();
             let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-            field_problem(error.path(), what)
+            match error.inner().classify() {
+                Category::Data => field_problem(error.path(), what),
+                Category::Syntax | Category::Eof | Category::Io => {
+                    field_problem(error.path(), "invalid length: the list has more items than there are places")
+                }
+            }
         }
     }
 }

@@ -101,14 +101,44 @@ async fn money_that_nobody_told_us_of_is_found_by_the_registry() {
     let request = nobody.request(Method::POST, "/api/v1/admin/bank-registry").body("registry_ref\n");
     nobody.send(request).await.expect_problem(403, "PERMISSION_DENIED");
     let admin = system.admin();
-    for wrong in ["x", "registry_ref,operation,order_id,amount\nr,REFUND,nobody's,1.00\n"] {
+    for wrong in
+        ["", "x", "registry_ref,operation,order_id\n", "registry_ref,operation,order_id,amount\nr,REFUND,nobody's,1\n"]
+    {
         let request = admin.request(Method::POST, "/api/v1/admin/bank-registry").body(wrong);
-        let answer = admin.send(request).await;
-        assert!(answer.status == 400 || wrong == "x", "{}", answer.text());
+        admin.send(request).await.expect_problem(400, "VALIDATION_ERROR");
     }
     let stranger = "0190000000007000800000000000000a-01";
     let body = format!("registry_ref,operation,order_id,amount\nr,REFUND,{stranger},1.00\n");
     let answer = admin.send(admin.request(Method::POST, "/api/v1/admin/bank-registry").body(body)).await.expect(200);
     assert_eq!(answer.data()["findings"][0]["registry_ref"], "r");
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_that_the_bank_tells_otherwise_the_next_day_is_a_finding_with_a_case() {
+    let system = with_bank().await;
+    let (_, payment) = paid(&system, scenario_dish(0)).await;
+    system.bank().charge_back(&payment.to_string(), 10_000).unwrap();
+    let registry = system.bank().registry();
+    import(&system).await;
+    let events = system.payment_events(payment).await;
+    let open = "SELECT count(*) FROM payment_cases WHERE closed_at IS NULL AND kind = 'BOOKS_DIFFER'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(open).fetch_one(&system.db).await.unwrap(), 0);
+    let admin = system.admin();
+    let send = async |body: String| {
+        let request = admin.request(Method::POST, "/api/v1/admin/bank-registry").header("Content-Type", "text/csv");
+        admin.send(request.body(body)).await.expect(200).data()
+    };
+    for otherwise in [registry.replace("CHARGEBACK", "REFUND"), registry.replace("100.00", "40.00")] {
+        assert_ne!(otherwise, registry, "the registry says nothing that could be changed");
+        let report = send(otherwise).await;
+        let found = report["findings"][0]["what"].as_str().unwrap_or_default();
+        assert!(found.contains("before") && found.contains("now"), "{report}");
+        assert_eq!(report["booked"], 0, "{report}");
+    }
+    assert_eq!(sqlx::query_scalar::<_, i64>(open).fetch_one(&system.db).await.unwrap(), 1);
+    assert_eq!(system.payment_events(payment).await, events, "nothing of it was booked");
+    let report = send(registry).await;
+    assert_eq!((&report["known"], &report["findings"]), (&report["lines"], &json!([])), "{report}");
     system.finish().await;
 }

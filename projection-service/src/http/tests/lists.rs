@@ -9,6 +9,9 @@ use uuid::Uuid;
 use super::{ANNA, BORIS, COOK, KITCHEN, Test};
 use crate::projections::samples;
 
+/// A range that ends before it begins.
+const BACKWARDS: &str = "from=2026-11-23T00:00:00Z&to=2026-11-22T00:00:00Z";
+
 #[tokio::test]
 async fn pages_are_stable_while_orders_come_in() {
     let mut test = Test::start().await;
@@ -45,7 +48,7 @@ async fn a_cursor_belongs_to_its_filter_and_its_owner() {
     assert_eq!(test.get(&changed, &anna).await.0, 400);
     let boris = test.headers(BORIS, &[Role::Customer]);
     assert_eq!(test.get(&format!("/api/v1/orders?limit=1&cursor={cursor}"), &boris).await.0, 400);
-    for wrong in ["limit=0", "limit=101", "status=EATEN", "cursor=x", "colour=red", "from=yesterday"] {
+    for wrong in ["limit=0", "limit=101", "status=EATEN", "cursor=x", "colour=red", "from=yesterday", BACKWARDS] {
         assert_eq!(test.get(&format!("/api/v1/orders?{wrong}"), &anna).await.0, 400, "{wrong}");
     }
 }

@@ -123,6 +123,10 @@ async fn a_history_shows_every_event_without_personal_data() {
     assert_eq!(types, ["order_created", "order_paid"]);
     assert_eq!(body["data"][0]["actor"], "system");
     assert!(!body.to_string().contains("sealed"));
+    let (status, _, body) = test.get(&format!("/api/v1/orders/{id}/history?to_version=4"), &anna).await;
+    let wrong = &body["errors"][0];
+    assert_eq!((status, &wrong["pointer"], &wrong["code"]), (400, &json!("/to_version"), &json!("out_of_range")));
+    assert!(body["detail"].as_str().unwrap().contains("newest is 3"), "{body}");
     let boris = test.headers(BORIS, &[Role::Customer]);
     assert_eq!(test.get(&format!("/api/v1/orders/{id}/history"), &boris).await.0, 404);
 }

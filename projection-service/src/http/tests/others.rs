@@ -111,3 +111,28 @@ async fn the_catalogue_is_open_and_looks_are_counted_once() {
     assert_eq!(test.get("/api/v1/categories", &[]).await.2["data"][0]["name"], "Soups");
     assert_eq!(test.get(&format!("/api/v1/dishes/{}", Uuid::now_v7()), &[]).await.0, 404);
 }
+
+#[tokio::test]
+async fn a_row_that_neither_log_nor_table_has_cannot_be_healed() {
+    let mut test = Test::start().await;
+    let (known, phantom) = (test.order(ANNA), Uuid::now_v7());
+    let admin = test.commit(BORIS, &[Role::Admin]).await;
+    assert_eq!(test.get(&format!("/api/v1/orders/{known}"), &admin).await.0, 200);
+    let heal = async |id: Uuid| {
+        let path = format!("/api/v1/admin/projections/orders/rows/{id}/heal");
+        let (status, _, body) = test.app.operate(&path, Some(&json!({"reason": "x"}))).await;
+        (status, body["data"]["drifted"].as_bool())
+    };
+    assert_eq!(heal(known).await, (200, Some(false)));
+    assert_eq!(heal(phantom).await, (404, None));
+    // A row that no event made is wrong, and goes.
+    sqlx::query(
+        "INSERT INTO orders SELECT (jsonb_populate_record(o, jsonb_build_object('id', $1::uuid))).* FROM orders o",
+    )
+    .bind(phantom)
+    .execute(&test.app.db)
+    .await
+    .unwrap();
+    assert_eq!(heal(phantom).await, (200, Some(true)));
+    assert_eq!(heal(phantom).await, (404, None));
+}

@@ -12,7 +12,10 @@ use shared::{
     web::Role,
 };
 use sqlx::PgPool;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest},
@@ -117,6 +120,36 @@ async fn a_socket_greets_answers_and_loses_patience() {
         assert_eq!(client.hear().await, json!({"type": "error", "code": "UNKNOWN_MESSAGE_TYPE"}));
     }
     assert_eq!(client.hear().await, json!({"closed": 4400}));
+}
+
+#[tokio::test]
+async fn a_token_that_is_offered_as_a_subprotocol_is_never_sent_back() {
+    let app = App::start().await;
+    let address = app.listen().await;
+    let host = address.strip_prefix("ws://").unwrap().split('/').next().unwrap();
+    let token = token(&app, ANNA);
+    for (offered, chosen) in [
+        (format!("bearer.{token}"), false),
+        (format!("bearer.{token}, homefood.v1"), true),
+        (format!("homefood.v1, bearer.{token}"), true),
+    ] {
+        let mut socket = TcpStream::connect(host).await.unwrap();
+        let request = format!(
+            "GET /ws HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: {offered}\r\n\r\n"
+        );
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.windows(5).any(|bytes| bytes == b"hello") {
+            assert!(socket.read_buf(&mut answer).await.unwrap() > 0, "{}", String::from_utf8_lossy(&answer));
+        }
+        let answer = String::from_utf8_lossy(&answer).to_lowercase();
+        assert!(answer.starts_with("http/1.1 101"), "{answer}");
+        assert!(!answer.contains(&token.to_lowercase()), "{answer}");
+        assert_eq!(answer.contains("sec-websocket-protocol: homefood.v1\r\n"), chosen, "{answer}");
+        assert_eq!(answer.contains("sec-websocket-protocol"), chosen, "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,13 @@ struct Order {
     note: Option<String>,
 }
 
+/// Spans of two ends each.
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Hours {
+    spans: Vec<(String, String)>,
+}
+
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 struct Item {
@@ -57,6 +64,25 @@ fn a_wrong_field_is_pointed_at() {
     check_refused(r#"{"items":[],"items":[]}"#, "/items", "duplicate_field");
     check_refused("[[],null]", "", "wrong_type");
     check_refused("3", "", "wrong_type");
+}
+
+#[test]
+fn a_list_with_too_many_items_is_json_of_another_shape() {
+    for (body, pointer) in [
+        (r#"{"spans":[["09:00","12:00","13:00"]]}"#, "/spans/0"),
+        (r#"{"spans":[["09:00","12:00"],["13:00"]]}"#, "/spans/1"),
+    ] {
+        let problem = parse::<Hours>(body.as_bytes()).expect_err(body);
+        let error = &problem.details().errors[0];
+        assert_eq!(
+            (problem.code(), &*error.pointer, &*error.code),
+            (ErrorCode::ValidationError, pointer, "wrong_length")
+        );
+    }
+    for wrong in [r#"{"spans":[["09:00","12:00","13:00"]"#, r#"{"spans":[["\ud800",""]]}"#] {
+        let problem = parse::<Hours>(wrong.as_bytes()).expect_err(wrong);
+        assert_eq!(problem.code(), ErrorCode::MalformedJson, "{wrong}");
+    }
 }
 
 #[test]
