@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     http::ReadState,
-    projections::feed::{FeedEntry, FeedTail, tail},
+    projections::feed::{FeedEntry, FeedTail, RESUMABLE, tail},
 };
 
 /// Frames that may wait for a slow client.
@@ -37,8 +37,6 @@ const RESUMES_MAX: u32 = 100;
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// How long before its end a token is warned of.
 const WARNING: TimeDelta = TimeDelta::seconds(60);
-/// How far back a feed can be resumed; older is refetched by REST.
-const RESUMABLE: TimeDelta = TimeDelta::days(7);
 /// How long a replay waits for a client that does not take more.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -12,7 +12,7 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures::{Stream, stream::unfold};
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
@@ -28,14 +28,12 @@ use super::{
 };
 use crate::{
     http::ReadState,
-    projections::feed::{FeedEntry, tail},
+    projections::feed::{FeedEntry, RESUMABLE, tail},
 };
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// A comment is sent this often, so that proxies keep the connection.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How far back a feed can be resumed; older is refetched by REST.
-const RESUMABLE: TimeDelta = TimeDelta::days(7);
 
 /// How a listener signs in that cannot send headers, and where it goes on.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -48,7 +48,7 @@ pub struct RebuildParts {
     pub log: LogReader,
     /// The projections.
     pub models: Models,
-    /// Dates letters.
+    /// Dates letters, and tells what the feed still keeps.
     pub clock: Clock,
     /// For letters of what a new generation refuses.
     pub letters: LetterPolicy,
