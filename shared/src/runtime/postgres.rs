@@ -38,6 +38,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (121, "feed audit", include_str!("../../../migrations/0121_feed_audit.sql")),
     (122, "snapshot landmarks", include_str!("../../../migrations/0122_snapshot_landmarks.sql")),
     (150, "room for updates", include_str!("../../../migrations/0150_room_for_updates.sql")),
+    (160, "analyst bounds", include_str!("../../../migrations/0160_analyst_bounds.sql")),
 ];
 
 /// How long a caller waits for a free connection.
