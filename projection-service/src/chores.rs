@@ -24,7 +24,7 @@ use crate::{
     projections::{
         NAMES,
         catalogue::DishViews,
-        feed::{RESUMABLE, forget_older},
+        feed::forget_older,
         ledger,
         orders::{active_by_status, status_name},
     },
@@ -144,7 +144,7 @@ pub(crate) async fn sweep_once(parts: &RunnerParts) -> Result<bool, sqlx::Error>
     tickets::sweep(&parts.db).await?;
     sweep_letters(&parts.db, now - LETTERS_KEPT, SWEEP_BATCH).await?;
     operations::sweep(&parts.db, OPERATIONS_KEPT, OPERATIONS_BATCH).await?;
-    let forgotten = forget_older(&parts.db, now - RESUMABLE - ENTRIES_SPARE, SWEEP_BATCH).await?;
+    let forgotten = forget_older(&parts.db, now - parts.feed_resumable - ENTRIES_SPARE, SWEEP_BATCH).await?;
     Ok(forgotten == SWEEP_BATCH.unsigned_abs())
 }
 

@@ -22,6 +22,7 @@ mod gifts;
 mod holds;
 mod instances;
 mod ledger;
+mod limits;
 mod live;
 mod menu;
 mod operators;

@@ -204,8 +204,8 @@ pub(super) async fn list_gifts(
     let seen = state.catch_up(wanted, query.allow_stale, &[GIFTS]).await?;
     let mut rows = gifts::list(&state.db, side, after, limit as i64 + 1).await.map_err(unavailable)?;
     let next = pages::cut(&state, &mut rows, limit, &key, |row| (row.created_at.timestamp_micros(), row.id.0));
-    let now = state.clock.now();
-    let views: Vec<_> = rows.into_iter().map(|row| GiftView::new(row, viewer, now)).collect();
+    let (policy, now) = (state.domain.gift_policy(), state.clock.now());
+    let views: Vec<_> = rows.into_iter().map(|row| GiftView::new(row, viewer, policy, now)).collect();
     Ok(seen.answer(Envelope::new(views).next_cursor(next)))
 }
 
@@ -245,7 +245,7 @@ pub(super) async fn get_gift(
     let version = gift.version;
     let known = has_version(&headers, version);
     let recipient = if known || viewer != GiftViewer::Buyer { None } else { open(&state, &gift).await? };
-    let mut view = GiftView::new(gift, viewer, state.clock.now());
+    let mut view = GiftView::new(gift, viewer, state.domain.gift_policy(), state.clock.now());
     view.recipient = recipient;
     Ok(seen.answer_version(Envelope::new(view), version, known))
 }
@@ -281,7 +281,7 @@ async fn open(state: &ReadState, gift: &GiftRow) -> Result<Option<GiftRecipient>
 
 impl GiftView {
     /// The gift as this side sees it.
-    pub fn new(row: GiftRow, viewer: GiftViewer, now: DateTime<Utc>) -> Self {
+    pub fn new(row: GiftRow, viewer: GiftViewer, policy: GiftPolicy, now: DateTime<Utc>) -> Self {
         let pot = |pot| row.purse.amount(pot);
         let (is_recipient, is_admin) = (viewer == GiftViewer::Recipient, viewer == GiftViewer::Admin);
         let allowed_actions = allowed_gift_actions(&GiftSituation {
@@ -296,7 +296,7 @@ impl GiftView {
             payment_deadline: row.payment_deadline,
             expires_at: row.expires_at,
             now,
-            policy: GiftPolicy::default(),
+            policy,
         });
         Self {
             id: row.id,

@@ -93,8 +93,8 @@ pub(super) async fn list_orders(
     let seen = state.catch_up(wanted, query.allow_stale, &[ORDERS]).await?;
     let mut rows = orders::list(&state.db, &filter, after, limit as i64 + 1).await.map_err(unavailable)?;
     let next = pages::cut(&state, &mut rows, limit, &key, |row| (row.created_at.timestamp_micros(), row.id.0));
-    let now = state.clock.now();
-    let views: Vec<_> = rows.into_iter().map(|row| OrderView::new(row, viewer, state.policy, now)).collect();
+    let (policy, now) = (state.domain.order_policy(), state.clock.now());
+    let views: Vec<_> = rows.into_iter().map(|row| OrderView::new(row, viewer, policy, now)).collect();
     Ok(seen.answer(Envelope::new(views).next_cursor(next)))
 }
 
@@ -140,7 +140,7 @@ pub(super) async fn get_order(
     let version = order.version;
     let known = has_version(&headers, version);
     let contact = if known { None } else { open_contact(&state, &caller, &order, viewer).await? };
-    let mut view = OrderView::new(order, viewer, state.policy, state.clock.now());
+    let mut view = OrderView::new(order, viewer, state.domain.order_policy(), state.clock.now());
     view.contact = contact.map(Into::into);
     Ok(seen.answer_version(Envelope::new(view), version, known))
 }
@@ -189,7 +189,7 @@ async fn open_contact(
     viewer: Viewer,
 ) -> Result<Option<OrderContact>, Problem> {
     let Some(sealed) = &order.pii_sealed else { return Ok(None) };
-    if !shows_contact(order, viewer, state.clock.now()) {
+    if !shows_contact(order, viewer, &state.domain.order_policy(), state.clock.now()) {
         return Ok(None);
     }
     if viewer == Viewer::Admin {

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     http::ReadState,
-    projections::feed::{FeedEntry, FeedTail, RESUMABLE, tail},
+    projections::feed::{FeedEntry, FeedTail, tail},
 };
 
 /// Frames that may wait for a slow client.
@@ -57,6 +57,7 @@ struct Outgoing {
 pub(super) struct Session {
     live: Live,
     clock: Clock,
+    resumable: TimeDelta,
     metrics: Arc<Metrics>,
     channel: Arc<Channel>,
     visitor: Visitor,
@@ -74,6 +75,7 @@ impl Session {
         Self {
             live: state.live.clone(),
             clock: state.clock.clone(),
+            resumable: state.domain.feed_resumable(),
             metrics: state.metrics.clone(),
             channel: listening.channel.clone(),
             visitor,
@@ -228,7 +230,7 @@ impl Session {
     }
 
     async fn tail(&self) -> Result<FeedTail, CloseReason> {
-        let since = self.clock.now() - RESUMABLE;
+        let since = self.clock.now() - self.resumable;
         tail(self.live.db(), self.visitor.user_id, since).await.map_err(unreadable)
     }
 

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     http::ReadState,
-    projections::feed::{FeedEntry, RESUMABLE, tail},
+    projections::feed::{FeedEntry, tail},
 };
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -150,7 +150,7 @@ impl Listener {
         last_id: Option<i64>,
         room: OwnedSemaphorePermit,
     ) -> Result<Self, Problem> {
-        let since = state.clock.now() - RESUMABLE;
+        let since = state.clock.now() - state.domain.feed_resumable();
         let tail = tail(&state.db, visitor.user_id, since).await.map_err(|error| {
             tracing::warn!(%error, "a feed cannot be read");
             Problem::new(ErrorCode::ServiceUnavailable).retry_after(1)

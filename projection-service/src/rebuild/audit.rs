@@ -18,7 +18,6 @@ use super::{
 use crate::{
     engine::{Drift, Model, Sources, Standstill, Start, checkpoints, dead_letters},
     operations::{self, JobError},
-    projections::feed::RESUMABLE,
 };
 
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
@@ -149,7 +148,7 @@ impl Audit {
         let (events, last) = self.read(rows, through).await?;
         let mut standstill = self.standstill(&mut tx).await?;
         // By the clock that dates entries and that they are swept by.
-        let kept_since = self.parts.clock.now() - RESUMABLE;
+        let kept_since = self.parts.clock.now() - self.parts.domain.feed_resumable();
         let mut drifts = self.model.refold(&mut tx, &events, &mut standstill, kept_since).await?;
         for table in self.sources.rows {
             drifts.extend(self.compare_range(&mut tx, table, rows, last).await?);

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use shared::{
     log::LogReader,
-    runtime::{Clock, Metrics},
+    runtime::{Clock, Metrics, settings::DomainSettings},
 };
 use sqlx::PgPool;
 
@@ -54,6 +54,8 @@ pub struct RebuildParts {
     pub letters: LetterPolicy,
     /// Tells how far rebuilds are.
     pub metrics: Arc<Metrics>,
+    /// What the feed keeps and the auditor judges by.
+    pub domain: DomainSettings,
     /// Events in memory at a time, twice: one page is folded while the next is read.
     pub page_events: u32,
 }

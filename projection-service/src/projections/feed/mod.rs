@@ -19,13 +19,8 @@ mod store;
 mod tests;
 mod told;
 
-use chrono::TimeDelta;
-
 pub use fold::Feed;
 pub use queries::{FeedTail, entries_after, forget_older, heads, tail};
 pub use row::{EntryKind, FeedEntry, FeedGift, FeedKey, FeedOrder, FeedRow, NewEntry, Recipient};
 pub use shared::web::socket::{Notification, NotificationKind, OrderStatusUpdate};
 pub use store::UserEntries;
-
-/// How far back a feed can be resumed; older is refetched by REST.
-pub const RESUMABLE: TimeDelta = TimeDelta::days(7);
