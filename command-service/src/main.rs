@@ -2,14 +2,18 @@
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use command_service::{
     app::{CommandService, Connections},
     settings::CommandSettings,
 };
 use shared::{
-    runtime::{BoxError, Platform, jetstream, settings, shutdown_signal, telemetry},
+    runtime::{
+        BoxError, Platform, jetstream,
+        program::{program, serve_until_told},
+        telemetry,
+    },
     subjects::Names,
     web,
 };
@@ -19,27 +23,12 @@ use tokio_util::sync::CancellationToken;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long tasks may take to end.
-const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
 /// The port when none is set.
 const PORT: u16 = 8_080;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings: CommandSettings = match settings::parse() {
-        Ok(settings) => settings,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
-    };
-    match run(settings).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("command-service: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program("command-service", run).await
 }
 
 async fn run(settings: CommandSettings) -> Result<(), BoxError> {
@@ -54,17 +43,6 @@ async fn run(settings: CommandSettings) -> Result<(), BoxError> {
     tracing::info!(address = %listener.local_addr()?, "command-service listens");
     let ops = web::ops::routes(platform.metrics.clone(), platform.health.clone());
     let (router, _) = service.router.merge(ops).split_for_parts();
-    let closing = CancellationToken::new();
-    let mut served = tokio::spawn(web::serve(listener, router, platform.metrics.clone(), closing.clone()));
-    shutdown_signal().await;
-    // Requests first: those under way still need the tasks that append and open pages.
-    closing.cancel();
-    let answered = tokio::time::timeout(SHUTDOWN_DEADLINE, &mut served).await;
-    platform.supervisor.shutdown(SHUTDOWN_DEADLINE).await;
-    match answered {
-        Ok(served) => served??,
-        // Somebody sends a request without end.
-        Err(_) => served.abort(),
-    }
-    Ok(())
+    // Requests under way still need the tasks that append and open pages.
+    serve_until_told(&platform, listener, router, CancellationToken::new()).await
 }

@@ -9,7 +9,7 @@ use shared::{
         health::Readiness,
         metrics::{
             Breaker, CaseLabel, DeadLetter, Operation as OperationLabel, ProcessCommand, ProviderCall,
-            ProviderOperation, QueueEntry,
+            ProviderOperation, Queue, QueueEntry,
         },
     },
 };
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::{
     cases::Cases,
     payment_desk::PaymentDesk,
-    process_managers::{self, CommandObserver, LetterObserver},
+    process_managers::{self, CommandObserver, LetterObserver, OpenLetters},
     providers::{BreakerState, Operation, OperationGroup, ProviderObserver},
     relay::RelayStatus,
 };
@@ -70,10 +70,14 @@ pub(crate) fn process_commands(metrics: Arc<Metrics>) -> CommandObserver {
 
 /// Counts the events that process managers gave up.
 pub(crate) fn dead_letters(metrics: Arc<Metrics>) -> LetterObserver {
-    Box::new(move |status, letters| {
+    Box::new(move |open| {
         let (handler, queue) = (process_managers::QUEUE, process_managers::QUEUE);
-        metrics.dead_letters.get_or_create(&DeadLetter { handler, status }).set(letters);
-        metrics.dlq_entries.get_or_create(&QueueEntry { queue, status }).set(letters);
+        for OpenLetters { status, letters, .. } in open.iter().copied() {
+            metrics.dead_letters.get_or_create(&DeadLetter { handler, status }).set(letters);
+            metrics.dlq_entries.get_or_create(&QueueEntry { queue, status }).set(letters);
+        }
+        let oldest = open.iter().map(|open| open.oldest_secs).fold(0.0, f64::max);
+        metrics.dlq_oldest.get_or_create(&Queue { queue }).set(oldest);
     })
 }
 

@@ -7,7 +7,7 @@ use shared::{
     domain::{
         Money, PaymentId,
         payment::{
-            AbortOutcome, EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider,
+            AbortOutcome, EvidenceSource, NextRefund, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider,
             ProviderReport, ProviderStatus, RecordProviderStatus, RefundOutcome, RefundState,
         },
     },
@@ -25,6 +25,8 @@ use crate::{
 };
 
 /// How long one effect may talk to the provider: what an interactive caller bears.
+/// The code of a refund that is not sent because the bank took the money back itself.
+const TAKEN_BACK: &str = "taken_back_by_the_bank";
 const CALL_LIMIT: Duration = Duration::from_secs(8);
 /// The rest before a provider that did not answer is asked again, unless the settings say otherwise.
 const REST: Duration = Duration::from_secs(5);
@@ -247,10 +249,14 @@ impl PaymentDesk {
             RefundState::Unknown { epoch } | RefundState::Submitted { epoch } => {
                 Some((refund.refund_id, refund.amount, epoch))
             }
-            RefundState::Requested | RefundState::Succeeded | RefundState::Failed { .. } => None,
+            RefundState::Requested | RefundState::Succeeded | RefundState::BackAlready | RefundState::Failed { .. } => {
+                None
+            }
         });
         let next = payment.next_refund(self.clock.now()).map(|next| (next.refund_id, next.amount, next.epoch));
-        let Some((refund_id, amount, epoch)) = in_doubt.or(next) else { return Ok(Vec::new()) };
+        let Some((refund_id, amount, epoch)) = in_doubt.or(next) else {
+            return Ok(self.leave_to_people(payment_id, payment).await);
+        };
         let attempt = RefundAttempt {
             provider_payment_id: id.to_owned(),
             refund_id,
@@ -267,6 +273,19 @@ impl PaymentDesk {
 }
 
 impl PaymentDesk {
+    /// Money that the customer's bank took back itself is not sent a second time: people say whether it was the refund.
+    async fn leave_to_people(&self, id: PaymentId, payment: &Payment) -> Vec<PaymentCommand> {
+        let Some(NextRefund { refund_id, epoch, .. }) = payment.crowded_out(self.clock.now()) else {
+            return Vec::new();
+        };
+        if let Some(cases) = &self.cases {
+            let detail = format!("refund {refund_id}: {TAKEN_BACK}: the bank took the money back itself");
+            cases.open(id, CaseKind::RefundRefused, &detail).await;
+        }
+        let outcome = RefundOutcome::Failed { code: Some(TAKEN_BACK.to_owned()), retry_at: None };
+        vec![PaymentCommand::RecordRefundResult { refund_id, epoch, outcome }]
+    }
+
     /// Opens a case for a person, or closes it.
     async fn keep_case(&self, id: PaymentId, attempt: &RefundAttempt, done: &Refunded) {
         let Some(cases) = &self.cases else { return };

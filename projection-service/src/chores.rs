@@ -27,6 +27,7 @@ use crate::{
         feed::forget_older,
         ledger,
         orders::{active_by_status, status_name},
+        payments::on_hold,
     },
     rebuild::{Audit, RebuildParts, report},
 };
@@ -178,14 +179,15 @@ async fn count(parts: RunnerParts, shutdown: CancellationToken) -> Result<(), Bo
             let minor = totals.iter().filter(|row| row.account == kind).map(ledger::AccountRow::balance_minor).sum();
             metrics.ledger_balance.get_or_create(&Account { account: kind.as_str() }).set(minor);
         }
+        metrics.integrity_holds.set(on_hold(db).await?);
         for queue in NAMES.iter().copied() {
+            let mut oldest = 0.0_f64;
             for LetterCount { status, letters, oldest_secs } in count_letters(db, queue, parts.clock.now()).await? {
                 metrics.dead_letters.get_or_create(&DeadLetter { handler: queue, status }).set(letters);
                 metrics.dlq_entries.get_or_create(&QueueEntry { queue, status }).set(letters);
-                if let Some(oldest_secs) = oldest_secs {
-                    metrics.dlq_oldest.get_or_create(&Queue { queue }).set(oldest_secs);
-                }
+                oldest = oldest.max(oldest_secs.unwrap_or(0.0));
             }
+            metrics.dlq_oldest.get_or_create(&Queue { queue }).set(oldest);
         }
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),

@@ -2,14 +2,18 @@
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use projection_service::{
     app::{Connections, ProjectionService},
     settings::ProjectionSettings,
 };
 use shared::{
-    runtime::{BoxError, Platform, jetstream, settings, shutdown_signal, telemetry},
+    runtime::{
+        BoxError, Platform, jetstream,
+        program::{program, serve_until_told},
+        telemetry,
+    },
     subjects::Names,
     web,
 };
@@ -18,27 +22,12 @@ use tokio::net::TcpListener;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long tasks may take to end.
-const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
 /// The port when none is set.
 const PORT: u16 = 8_081;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings: ProjectionSettings = match settings::parse() {
-        Ok(settings) => settings,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
-    };
-    match run(settings).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("projection-service: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program("projection-service", run).await
 }
 
 async fn run(settings: ProjectionSettings) -> Result<(), BoxError> {
@@ -53,11 +42,6 @@ async fn run(settings: ProjectionSettings) -> Result<(), BoxError> {
     tracing::info!(address = %listener.local_addr()?, "projection-service listens");
     let ops = web::ops::routes(platform.metrics.clone(), platform.health.clone());
     let (router, _) = service.router.merge(ops).split_for_parts();
-    let stopping = platform.supervisor.token();
-    let served = tokio::spawn(web::serve(listener, router, platform.metrics.clone(), stopping.clone()));
-    shutdown_signal().await;
-    stopping.cancel();
-    served.await??;
-    platform.supervisor.shutdown(SHUTDOWN_DEADLINE).await;
-    Ok(())
+    // Sockets and event streams end with the tasks that feed them.
+    serve_until_told(&platform, listener, router, platform.supervisor.token()).await
 }

@@ -1,11 +1,11 @@
 //! What the bank does without us: refunds in its cabinet, chargebacks, contradictions.
 
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::domain::order::OrderStatus;
 use uuid::Uuid;
 
-use crate::harness::{Client, TestSystem, id_of, return_url, roubles, scenario_dish};
+use crate::harness::{Client, Leftovers, TestSystem, eventually, id_of, return_url, roubles, scenario_dish};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refund_in_the_banks_cabinet_is_booked_and_the_order_is_capped() {
@@ -183,4 +183,78 @@ async fn a_gift_whose_money_did_not_fit_can_be_paid_anew() {
         assert_ne!(id_of(&again["payment_id"]), payment);
         system.finish().await;
     }
+}
+
+async fn resolve(admin: &Client, payment: Uuid, refund: &str) -> crate::harness::Answer {
+    let body = json!({ "finding": "DONE", "reason": "the chargeback CB-1 is this refund" });
+    let path = format!("/api/v1/payments/{payment}/refunds/{refund}/resolution");
+    admin.post_once(&path, &body, &Uuid::now_v7().to_string()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_a_chargeback_overtook_is_ended_by_two_administrators() {
+    let system = TestSystem::start().await;
+    // The bank puts the refund off for an hour, and meanwhile the customer's own bank is faster.
+    let (order, payment) = system.paid_order(scenario_dish(9), 1).await;
+    system.producer().act(order, "reject").await.expect(200);
+    system.payment_gets(payment, "payment_refund_failed").await;
+    let total = system.payload(payment, "payment_succeeded").await["amount"]["amount"].as_str().unwrap().to_owned();
+    system.admin().record(payment, "chargebacks", &total, "CB-1").await.expect(202);
+    system.come_to_rest(&Leftovers { money_of: [payment].into(), ..Leftovers::default() }).await;
+    system.advance(TimeDelta::minutes(61));
+    system.order_gets(order, "order_refund_failed").await;
+    system.metric_reaches("payment_cases_open{", "REFUND_REFUSED", 1).await;
+    let failed = system.payload(payment, "payment_refund_failed").await;
+    assert_eq!((&failed["code"], &failed["retry_at"]), (&json!("taken_back_by_the_bank"), &Value::Null));
+    let refund = failed["refund_id"].as_str().unwrap().to_owned();
+    resolve(&system.customer(), payment, &refund).await.expect_problem(403, "PERMISSION_DENIED");
+    resolve(&system.admin(), payment, &refund).await.expect(202);
+    resolve(&system.admin(), payment, &refund).await.expect(202);
+    assert!(!system.order_events(order).await.contains(&"order_refund_settled".to_owned()), "one is not two");
+    resolve(&system.another_admin(), payment, &refund).await.expect(202);
+    system.order_gets(order, "order_refund_settled").await;
+    system.come_to_rest(&Default::default()).await;
+    let events = system.payment_events(payment).await;
+    assert!(!events.contains(&"payment_refund_succeeded".to_owned()), "we sent nothing: {events:?}");
+    let shown = system.admin().get(&format!("/api/v1/payments/{payment}")).await.data();
+    assert_eq!(shown["refunds"][0]["status"], "BACK_ALREADY", "{shown}");
+    let open = system.admin().get(&format!("/api/v1/admin/payment-cases?payment_id={payment}&status=OPEN")).await;
+    assert_eq!(open.data(), json!([]));
+    // Nothing is owed, and the chargeback was no loss.
+    let left = "SELECT count(*) FROM ledger_accounts WHERE account IN ('refund_due', 'chargeback_loss', 'escrow')
+        AND debit_minor <> credit_minor";
+    let left: i64 = sqlx::query_scalar(left).fetch_one(&system.db).await.unwrap();
+    assert_eq!(left, 0);
+    system.finish().await;
+}
+
+/// Waits until the gauge stands there.
+async fn integrity_holds(system: &TestSystem, wanted: u64) {
+    eventually(20, || async {
+        let text = system.nobody().get("/metrics").await.text();
+        let line = format!("integrity_holds {wanted}");
+        if text.lines().any(|found| found == line) { Ok(()) } else { Err(format!("no line {line}")) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn payments_that_stand_still_are_counted_until_two_have_agreed() {
+    let system = TestSystem::start().await;
+    let customer = system.customer();
+    integrity_holds(&system, 0).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let payment = customer.pay(customer.place(scenario_dish(11), 1).await).await;
+        customer.complete_at_bank(payment).await;
+        system.payment_gets(payment, "payment_integrity_violated").await;
+        held.push(payment);
+    }
+    integrity_holds(&system, 2).await;
+    for (payment, left) in held.into_iter().zip([1, 0]) {
+        decide(&system.admin(), payment, "REFUND_ALL").await;
+        decide(&system.another_admin(), payment, "REFUND_ALL").await;
+        integrity_holds(&system, left).await;
+    }
+    system.finish().await;
 }

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use shared::domain::order::OrderStatus;
+use uuid::Uuid;
 
 use crate::harness::{Leftovers, Parts, TestSystem, scenario_dish};
 
@@ -151,5 +152,28 @@ async fn deadlines_that_passed_while_nothing_ran_are_made_up_for() {
         system.order_reaches(order, OrderStatus::Cancelled).await;
     }
     system.order_reaches(taken, OrderStatus::Accepted).await;
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deadlines_that_passed_while_nothing_ran_come_in_their_order() {
+    let mut system = TestSystem::start().await;
+    let (mut paid, mut unpaid) = (Vec::new(), Vec::new());
+    for _ in 0..8 {
+        // Fifteen minutes for the cook, thirty for the customer.
+        unpaid.push(system.customer().place(scenario_dish(0), 1).await);
+        paid.push(system.paid_order(scenario_dish(0), 1).await.0);
+        system.advance(TimeDelta::seconds(20));
+    }
+    system.instances.remove(0).stop().await.unwrap();
+    system.advance(TimeDelta::hours(2));
+    system.add_instance(Parts::ALL).await;
+    let due: Vec<Uuid> = paid.into_iter().chain(unpaid).collect();
+    for order in &due {
+        system.order_reaches(*order, OrderStatus::Cancelled).await;
+    }
+    let events = system.events().await;
+    let cancelled = events.iter().filter(|event| event.event_type == "order_cancelled");
+    assert_eq!(cancelled.map(|event| event.aggregate_id).collect::<Vec<_>>(), due);
     system.finish().await;
 }

@@ -142,3 +142,27 @@ async fn what_is_said_of_an_old_version_is_refused_with_the_new_one() {
     assert_eq!(refused.json()["current_version"], version);
     system.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dispute_opened_at_the_moment_of_paying_is_about_what_was_paid() {
+    let system = TestSystem::start().await;
+    for _ in 0..12 {
+        let customer = system.customer();
+        let order = customer.place(scenario_dish(0), 1).await;
+        let payment = customer.pay(order).await;
+        system.payment_gets(payment, "payment_session_opened").await;
+        let dispute = async {
+            loop {
+                let answer = customer.dispute(order, &complaint(None)).await;
+                if answer.status == 201 {
+                    return id_of(&answer.data()["id"]);
+                }
+                answer.expect_rule("order_not_disputable");
+            }
+        };
+        let (dispute, ()) = tokio::join!(dispute, customer.complete_at_bank(payment));
+        let opened = system.payload(dispute, "dispute_opened").await;
+        assert_eq!(opened["refundable"]["amount"], "100.00");
+    }
+    system.finish().await;
+}

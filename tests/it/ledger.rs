@@ -51,6 +51,7 @@ async fn money_moves_through_the_accounts_from_payment_over_refund_to_payout() {
     assert_eq!(accounts(&admin, "escrow").await, is(&[(&order_id, "500.00"), (&other_id, "100.00")]));
     assert_eq!(accounts(&admin, "unapplied").await[&payment_id], "0.00");
     system.metric_reaches("ledger_balance_minor", "escrow", 60_000).await;
+    let then = system.head().await;
 
     refund(&system, order, "50.00").await;
     system.audit().await;
@@ -69,6 +70,12 @@ async fn money_moves_through_the_accounts_from_payment_over_refund_to_payout() {
     let owed: Vec<String> = accounts(&admin, "producer_payable").await.into_values().collect();
     assert_eq!(owed.iter().map(String::as_str).collect::<Vec<_>>(), [net.unwrap()]);
     assert_eq!(accounts(&admin, "platform_revenue").await, is(&[("", commission.unwrap())]));
+    // As they stood when both were paid and nothing else had happened.
+    for (owner, amount) in [(&order_id, "500.00"), (&other_id, "100.00")] {
+        let path = format!("/api/v1/admin/ledger/accounts?kind=escrow&owner_id={owner}&at_position={then}");
+        let found = admin.get(&path).await.expect(200).data();
+        assert_eq!((found.as_array().unwrap().len(), &found[0]["balance"]["amount"]), (1, &json!(amount)), "{found}");
+    }
     system.finish().await;
 }
 

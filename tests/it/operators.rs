@@ -215,6 +215,18 @@ async fn operators_see_what_happened_and_how_things_stood() {
     );
     let row = format!("/api/v1/admin/projections/orders/rows/{order}?at_position=1");
     assert_eq!(admin.get(&row).await.expect(200).data()[0]["status"], "WAITING_FOR_PAYMENT");
+    // So are the other read models' rows of it, each as of every position.
+    for (name, grows) in [("order_facts", "/lines"), ("ledger", "/postings"), ("feed", "/told")] {
+        let mut sizes = Vec::new();
+        for position in [1, versions as u64, system.head().await] {
+            let row = format!("/api/v1/admin/projections/{name}/rows/{order}?at_position={position}");
+            let rows = admin.get(&row).await.expect(200).data();
+            sizes.push(rows[0].pointer(grows).unwrap().as_array().unwrap().len());
+        }
+        assert!(sizes.is_sorted() && sizes[2] > 0, "{name}: {sizes:?}");
+        let nothing = format!("/api/v1/admin/projections/{name}/rows/{}", Uuid::now_v7());
+        admin.get(&nothing).await.expect_problem(404, "NOT_FOUND");
+    }
     // Nobody else does.
     let unknown = Uuid::now_v7();
     admin.get(&format!("/api/v1/admin/trace/{unknown}")).await.expect_problem(404, "NOT_FOUND");

@@ -262,3 +262,18 @@ async fn paying_needs_a_key() {
     assert_eq!(system.head().await, 1);
     system.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_administrator_asks_the_bank_is_recorded_with_its_cause() {
+    let system = TestSystem::start().await;
+    let customer = system.customer();
+    let order = customer.place(scenario_dish(0), 1).await;
+    let payment = customer.pay(order).await;
+    customer.at_bank(payment, "complete?webhooks=0").await.expect(200);
+    let path = format!("/api/v1/payments/{payment}/sync");
+    let synced = system.admin().post(&path, &json!({})).await.expect(202).data();
+    assert_eq!(synced["status"], "SUCCEEDED");
+    system.order_reaches(order, OrderStatus::Paid).await;
+    // The audit at the end follows every event to its cause.
+    system.finish().await;
+}

@@ -7,11 +7,13 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod bank;
+mod complaints;
 mod export;
 mod gifts;
 mod managers;
 mod mutants;
 mod people;
+mod pots;
 mod read_side;
 mod rng;
 mod sequence;
@@ -104,6 +106,9 @@ fn whatever_happens_the_invariants_hold() {
         "gift_credited",
         "gift_expired",
         "dispute_resolved",
+        sequence::HELD_AND_DISPUTED,
+        sequence::PORTIONS_SHORT,
+        sequence::PORTIONS_BACK,
     ] {
         assert!(events.get(name).copied().unwrap_or(0) > sequences / 1_000, "{name} hardly ever happens: {events:?}");
     }

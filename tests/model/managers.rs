@@ -8,10 +8,10 @@ use command_service::{
 };
 use shared::{
     domain::{
-        Actor, PaymentId,
+        Actor, DomainEvent, PaymentId,
         dispute::Dispute,
         gift::Gift,
-        order::Order,
+        order::{Order, OrderEvent},
         payment::{Payment, PaymentCommand},
     },
     log::RecordedEvent,
@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     gifts,
+    mutants::Mutant,
     rng::Rng,
     world::{Answer, From, World},
 };
@@ -69,6 +70,11 @@ impl World {
 
     fn begin(&mut self, flow: Uuid, at: usize, may_be_repeated: bool) {
         let event = self.log[at].clone();
+        if let (Some(Mutant::PortionsGivenBackTwice), Ok(DomainEvent::Order(OrderEvent::OrderCancelled(_)))) =
+            (self.mutant, &event.event)
+        {
+            self.pots.give_back(event.aggregate_id);
+        }
         let mut todo = Vec::new();
         if event.event.as_ref().is_ok_and(is_relevant) {
             let situation = self.situation(&event);
@@ -187,11 +193,8 @@ impl World {
                     work.push(otherwise.into_iter().map(Do::Step));
                 }
             }
-            Do::Step(Step::Alarm { kind }) => {
-                if matches!(kind, "payment_chargeback" | "chargeback_without_dispute") {
-                    self.alarmed.extend([work.subject(self), cause.correlation_id]);
-                }
-            }
+            // Whoever is called finds it: see `World::clear_up`.
+            Do::Step(Step::Alarm { .. }) => {}
             Do::Step(Step::Arm { kind, due_at }) => {
                 let timer = NewTimer {
                     timer_id: Uuid::new_v5(&cause.source_id, kind.as_str().as_bytes()),

@@ -30,10 +30,12 @@ pub enum Mutant {
     BothDedupeLayersOff,
     /// Each try of a refund has a new name at the bank.
     NewNameOnEachRefundTry,
+    /// The portions of an order are given back with its cancellation, and again by whoever follows it.
+    PortionsGivenBackTwice,
 }
 
 impl Mutant {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoRefundCap,
         Self::NoGiftBalanceCheck,
         Self::MarkPaidOnCancelled,
@@ -42,6 +44,7 @@ impl Mutant {
         Self::AbortWithoutUnapplied,
         Self::BothDedupeLayersOff,
         Self::NewNameOnEachRefundTry,
+        Self::PortionsGivenBackTwice,
     ];
 }
 

@@ -2,15 +2,11 @@
 
 use command_service::payment_desk::PaymentDesk;
 use shared::domain::{
-    Actor, DishId, DisputeId, GiftId, Money, OrderId, PaymentId, ProducerId, RefundId, UserId,
-    dispute::{
-        Dispute, DisputeClaim, DisputeCommand, DisputeOutcome, DisputeReason, OpenDispute, OpenedBy, ResolveDispute,
-        Stance,
-    },
+    Actor, DishId, GiftId, Money, OrderId, PaymentId, ProducerId, RefundId, UserId,
     gift::{Gift, GiftCommand, GiftPolicy, ReserveGift, ReservePurpose},
     order::{
-        AuthorizeRefund, ClaimDispute, CreateOrder, DeliveryType, Fault, GiftUse, Order, OrderCommand, OrderGift,
-        ProducerSnapshot, RefundAmount, RefundSource, RejectReason, RequestPayment, RequestedLine,
+        AuthorizeRefund, CreateOrder, DeliveryType, Fault, GiftUse, Order, OrderCommand, OrderGift, ProducerSnapshot,
+        RefundAmount, RefundSource, RejectReason, RequestPayment, RequestedLine,
     },
     payment::{
         BankAct, CaptureMode, EvidenceSource, Payment, PaymentCommand, Provider, ProviderChoice, ProviderReport,
@@ -22,31 +18,32 @@ use uuid::Uuid;
 use crate::{
     bank::Notification,
     gifts,
-    mutants::Mutant,
     rng::Rng,
     world::{Answer, World},
 };
 
 pub const CUSTOMER: UserId = UserId(Uuid::from_u128(1));
 const COOK: UserId = UserId(Uuid::from_u128(2));
-const KITCHEN: ProducerId = ProducerId(Uuid::from_u128(3));
-const ADMIN: UserId = UserId(Uuid::from_u128(4));
+pub const KITCHEN: ProducerId = ProducerId(Uuid::from_u128(3));
+pub const ADMIN: UserId = UserId(Uuid::from_u128(4));
 const DISH: DishId = DishId(Uuid::from_u128(5));
+/// A dish of which there are few portions.
+pub const LIMITED: DishId = DishId(Uuid::from_u128(7));
 
-fn customer() -> Actor {
+pub fn customer() -> Actor {
     Actor::Customer(CUSTOMER)
 }
 
-fn cook() -> Actor {
+pub fn cook() -> Actor {
     Actor::Producer { producer_id: KITCHEN, user_id: COOK }
 }
 
-fn admin() -> Actor {
+pub fn admin() -> Actor {
     Actor::Admin(ADMIN)
 }
 
 /// One of the ids there are.
-fn any<T>(of: &std::collections::BTreeMap<Uuid, T>, rng: &mut Rng) -> Option<Uuid> {
+pub fn any<T>(of: &std::collections::BTreeMap<Uuid, T>, rng: &mut Rng) -> Option<Uuid> {
     let ids: Vec<Uuid> = of.keys().copied().collect();
     (!ids.is_empty()).then(|| rng.pick(&ids))
 }
@@ -54,7 +51,8 @@ fn any<T>(of: &std::collections::BTreeMap<Uuid, T>, rng: &mut Rng) -> Option<Uui
 impl World {
     /// Places an order, perhaps with a gift's share.
     pub fn place(&mut self, rng: &mut Rng) {
-        let kopecks = rng.pick(&[10_000, 30_000, 70_000]);
+        let line = self.wanted(rng);
+        let kopecks = line.unit_price.minor() * i64::from(line.quantity);
         let order_id = OrderId(self.fresh_id());
         let gift_id = any(&self.gifts, rng).filter(|_| rng.percent(70)).map(GiftId);
         let gift = gift_id.and_then(|gift_id| {
@@ -69,7 +67,7 @@ impl World {
             order_id,
             customer_id: CUSTOMER,
             producer: kitchen(),
-            lines: vec![line(kopecks)],
+            lines: vec![line],
             delivery_type: DeliveryType::Building,
             requested_for: None,
             expected_total: None,
@@ -79,6 +77,23 @@ impl World {
         };
         let from = self.by_somebody(customer(), order_id.0);
         self.submit::<Order>(order_id.0, &from, OrderCommand::Create(Box::new(create)));
+    }
+
+    /// Of a dish with a limit, now and then; what was left of it when somebody looked may be gone.
+    fn wanted(&self, rng: &mut Rng) -> RequestedLine {
+        let unit_price = Money::rub(rng.pick(&[10_000, 30_000, 70_000]));
+        let (dish_id, quantity) = if rng.percent(50) { (LIMITED, rng.pick(&[1, 1, 2])) } else { (DISH, 1) };
+        let portions_left = self.pots.left(dish_id).map(|left| if rng.percent(70) { left } else { 3 });
+        RequestedLine {
+            dish_id,
+            dish_name: "borscht".into(),
+            unit_price,
+            quantity,
+            price_version: 1,
+            available: true,
+            producer_id: KITCHEN,
+            portions_left,
+        }
     }
 
     fn reserve(
@@ -159,76 +174,6 @@ impl World {
             let from = self.by_somebody(customer(), id);
             self.submit::<Order>(id, &from, OrderCommand::Complete { policy });
         }
-    }
-
-    /// The customer complains.
-    pub fn complain(&mut self, rng: &mut Rng) {
-        let Some(id) = any(&self.orders, rng) else { return };
-        let left = self.orders[&id].state.receipt().map_or(0, |receipt| receipt.card.minor() + receipt.gift.minor());
-        let claimed = Some(Money::rub(rng.pick(&[1_000, left / 2, left]).max(1))).filter(|_| rng.percent(70));
-        let claim = DisputeClaim {
-            reason_code: rng.pick(&[DisputeReason::Late, DisputeReason::WrongItem, DisputeReason::Partial]),
-            description_sealed: None,
-            claimed_amount: claimed,
-            evidence: vec![],
-            appeal_of: self.orders[&id].state.disputes().last().map(|claim| claim.dispute_id),
-        };
-        let command = ClaimDispute { order_id: OrderId(id), claim: claim.clone(), policy: self.policies.order };
-        let actor = if rng.percent(80) { customer() } else { admin() };
-        if self.mutant == Some(Mutant::FreezeBySaga) {
-            return self.open_first(id, actor, command);
-        }
-        let from = self.by_somebody(actor, id);
-        self.submit::<Order>(id, &from, OrderCommand::ClaimDispute(Box::new(command)));
-    }
-
-    /// The planted defect: the dispute is there at once, the freeze comes when it comes.
-    fn open_first(&mut self, id: Uuid, actor: Actor, claim: ClaimDispute) {
-        use shared::domain::{DomainEvent, EventSourced, Intent};
-        let Some(held) = self.orders.get(&id) else { return };
-        let intent =
-            Intent { actor, now: self.clock.now(), command: OrderCommand::ClaimDispute(Box::new(claim.clone())) };
-        let Ok(events) = held.state.decide(&intent) else { return };
-        for event in events {
-            let shared::domain::order::OrderEvent::OrderPayoutFrozen(frozen) = &event else { continue };
-            let request = OpenDispute {
-                dispute_id: frozen.dispute_id,
-                order_id: OrderId(id),
-                customer_id: CUSTOMER,
-                producer_id: KITCHEN,
-                opened_by: OpenedBy::Customer,
-                claim: claim.claim.clone(),
-                refundable: frozen.refundable,
-                policy: self.policies.dispute,
-            };
-            let dispute_id = frozen.dispute_id.0;
-            let from = self.by_somebody(Actor::system("dispute"), id);
-            self.submit::<Dispute>(dispute_id, &from, DisputeCommand::Open(Box::new(request)));
-            self.late_freezes.push((id, DomainEvent::Order(event)));
-        }
-    }
-
-    /// Somebody asks something of a dispute.
-    pub fn ask_dispute(&mut self, rng: &mut Rng) {
-        let Some(id) = any(&self.disputes, rng) else { return };
-        let policy = self.policies.dispute;
-        let (actor, command) = match rng.below(10) {
-            0 => {
-                let (message_sealed, stance) = ("no".to_owned(), Stance::Contest);
-                (cook(), DisputeCommand::Respond { message_sealed, stance, policy })
-            }
-            1 => (cook(), DisputeCommand::AcceptClaim),
-            2 => (cook(), DisputeCommand::MakeOffer { amount: Money::rub(500), message_sealed: None }),
-            3 => {
-                let offer_id = shared::domain::OfferId::of_dispute(DisputeId(id), 1);
-                (customer(), DisputeCommand::AcceptOffer { offer_id })
-            }
-            4 => (customer(), DisputeCommand::Withdraw),
-            5 => (customer(), DisputeCommand::Escalate { cause: None, policy }),
-            _ => (admin(), DisputeCommand::Resolve(resolution(self, rng))),
-        };
-        let from = self.by_somebody(actor, id);
-        self.submit::<Dispute>(id, &from, command);
     }
 
     /// The bank's news, if any come through.
@@ -312,19 +257,6 @@ fn kitchen() -> ProducerSnapshot {
     }
 }
 
-fn line(kopecks: i64) -> RequestedLine {
-    RequestedLine {
-        dish_id: DISH,
-        dish_name: "borscht".into(),
-        unit_price: Money::rub(kopecks),
-        quantity: 1,
-        price_version: 1,
-        available: true,
-        producer_id: KITCHEN,
-        portions_left: None,
-    }
-}
-
 fn refund(world: &mut World, rng: &mut Rng) -> OrderCommand {
     // The same administrator asks for the same refund again, or for another one.
     let source_id = Uuid::from_u128(100 + rng.below(3) as u128);
@@ -332,19 +264,6 @@ fn refund(world: &mut World, rng: &mut Rng) -> OrderCommand {
     let refund_id = RefundId(Uuid::new_v5(&source_id, &world.orders.len().to_be_bytes()));
     let fault = rng.pick(&[Fault::Producer, Fault::Platform, Fault::None]);
     OrderCommand::AuthorizeRefund(AuthorizeRefund { refund_id, source: RefundSource::Admin, source_id, amount, fault })
-}
-
-fn resolution(world: &World, rng: &mut Rng) -> ResolveDispute {
-    let outcome = rng.pick(&[DisputeOutcome::RefundFull, DisputeOutcome::RefundPartial, DisputeOutcome::Rejected]);
-    let refund_amount = (outcome == DisputeOutcome::RefundPartial).then(|| Money::rub(rng.pick(&[500, 3_000, 9_000])));
-    ResolveDispute {
-        outcome,
-        refund_amount,
-        fault: rng.pick(&[Fault::Producer, Fault::Platform]),
-        comment: None,
-        producer_owner: None,
-        policy: world.policies.dispute,
-    }
 }
 
 fn moves_money(status: ProviderStatus) -> bool {

@@ -1,6 +1,9 @@
 //! A sequence of steps: run, judged at every event and at the end, and made as short as it can be if it fails.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -8,7 +11,7 @@ use shared::{
     domain::{
         DomainEvent,
         invariants::{Outside, Rest},
-        order::{Order, OrderEvent},
+        order::{Funds, Order, OrderEvent},
     },
     log::RecordedEvent,
 };
@@ -18,6 +21,13 @@ use crate::{export, gifts, mutants::Mutant, rng::Rng, world::World};
 /// Rounds of coming to rest; what is still moving then moves for ever.
 const ROUNDS_MAX: usize = 500;
 const WORKS_MAX: usize = 5_000;
+
+/// Counted beside the events: a dispute about an order whose money is held and that no cook has taken on.
+pub const HELD_AND_DISPUTED: &str = "held money disputed";
+
+/// Counted beside the events: orders that found too little left, and orders that gave their portions back.
+pub const PORTIONS_SHORT: &str = "portions short";
+pub const PORTIONS_BACK: &str = "portions given back";
 
 /// What a sequence led to.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +81,9 @@ async fn run_async(mut world: World, seed: u64, steps: &[u64]) -> Outcome {
     for event in &world.log {
         *events.entry(event.event.as_ref().map_or("unreadable", DomainEvent::type_name)).or_default() += 1;
     }
+    *events.entry(PORTIONS_SHORT).or_default() += world.pots.short;
+    *events.entry(PORTIONS_BACK).or_default() += world.pots.given_back;
+    *events.entry(HELD_AND_DISPUTED).or_default() += disputes_about_held_money(&world.log);
     let log = world.log.clone();
     let export = export::sequence(seed, &world);
     if failure.is_none() {
@@ -78,6 +91,26 @@ async fn run_async(mut world: World, seed: u64, steps: &[u64]) -> Outcome {
     }
     let story = if failure.is_some() { log.iter().map(|event| line(event)).collect() } else { Vec::new() };
     Outcome { failure, events, story, export }
+}
+
+fn disputes_about_held_money(log: &[Arc<RecordedEvent>]) -> u64 {
+    let mut held = HashSet::new();
+    let mut disputed = 0;
+    for event in log {
+        match &event.event {
+            Ok(DomainEvent::Order(OrderEvent::OrderPaid(paid))) if paid.funds == Funds::Authorized => {
+                held.insert(event.aggregate_id);
+            }
+            Ok(DomainEvent::Order(OrderEvent::OrderAccepted(_) | OrderEvent::OrderCancelled(_))) => {
+                held.remove(&event.aggregate_id);
+            }
+            Ok(DomainEvent::Order(OrderEvent::OrderPayoutFrozen(_))) => {
+                disputed += u64::from(held.contains(&event.aggregate_id));
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    disputed
 }
 
 fn line(event: &RecordedEvent) -> String {
@@ -111,7 +144,7 @@ async fn act(world: &mut World, rng: &mut Rng) -> Option<String> {
         19..24 => world.complain(rng),
         24..29 => world.ask_dispute(rng),
         29..40 => {
-            let bank = std::sync::Arc::clone(&world.bank);
+            let bank = Arc::clone(&world.bank);
             bank.happen(rng);
         }
         40..46 => world.hear(rng).await,
@@ -130,6 +163,7 @@ async fn act(world: &mut World, rng: &mut Rng) -> Option<String> {
         91 => world.repeat(rng),
         92 => world.place(rng),
         93 if rng.percent(20) => world.charge_back(rng),
+        93 if rng.percent(50) => world.clear_up(),
         93 => world.import(),
         94 if rng.percent(20) => world.expire(rng),
         95 => freeze_late(world),
@@ -182,6 +216,8 @@ async fn come_to_rest(world: &mut World) -> Result<(), String> {
             world.poll(id).await;
         }
         settle(world, &mut rng).await?;
+        world.clear_up();
+        settle(world, &mut rng).await?;
         let next = world.timers.iter().map(|timer| timer.due_at).min();
         let is_quiet = world.works.is_empty() && world.waiting.is_empty();
         match next {
@@ -216,8 +252,9 @@ async fn settle(world: &mut World, rng: &mut Rng) -> Result<(), String> {
 }
 
 fn judge(mut world: World) -> Option<String> {
-    world.auditor.judge_rest(&Rest { now: Some(world.clock.now()), excused: world.alarmed.clone() });
-    world.auditor.judge_outside(&Outside { bank: Some(world.bank.books()), ..Outside::default() });
+    world.auditor.judge_rest(&Rest { now: Some(world.clock.now()), ..Rest::default() });
+    let (bank, pots) = (Some(world.bank.books()), Some(world.pots.books()));
+    world.auditor.judge_outside(&Outside { bank, pots, ..Outside::default() });
     let wrong = broken(&world);
     let read = world.read_side.deliver(world.log.len(), &world.log);
     wrong.or(read.err()).or_else(|| world.read_side.compare(&world.log).err())

@@ -4,7 +4,7 @@ use command_service::process_managers::{Situation, is_given_up};
 use shared::{
     domain::{
         DomainEvent, PaymentId,
-        order::{Funds, Order, OrderEvent, OrderStatus},
+        order::{Funds, Order, OrderEvent},
         payment::PaymentEvent,
     },
     log::RecordedEvent,
@@ -84,6 +84,5 @@ impl World {
 }
 
 fn held_by(order: &Order) -> Option<PaymentId> {
-    let is_cancelled = order.status() == Some(OrderStatus::Cancelled);
-    order.receipt().filter(|receipt| is_cancelled && receipt.funds == Funds::Authorized)?.payment_id
+    order.receipt().filter(|receipt| receipt.funds == Funds::Authorized)?.payment_id
 }

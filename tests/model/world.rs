@@ -35,6 +35,8 @@ use crate::{
     export,
     managers::Work,
     mutants::{self, Mutable, Mutant},
+    people::LIMITED,
+    pots::Pots,
     read_side::ReadSide,
     rng::Rng,
 };
@@ -69,12 +71,12 @@ pub struct World {
     pub mutant: Option<Mutant>,
     /// A dispute's freeze that is on its way, with a planted defect only.
     pub late_freezes: Vec<(Uuid, DomainEvent)>,
-    /// Streams and flows that a person was called to because of what a bank did: what is left undone there is known.
-    pub alarmed: HashSet<Uuid>,
     /// What banks did and nobody has written down yet.
     pub registry: Vec<(PaymentId, shared::domain::Money, String)>,
     /// Deadlines that were put off once, each.
     pub armed: HashSet<Uuid>,
+    /// What is left of the dishes that have a limit.
+    pub pots: Pots,
     /// What was asked and what came of it, for other models; empty unless somebody wants it.
     pub transcript: Option<Vec<Value>>,
     receipts: HashSet<Uuid>,
@@ -161,9 +163,9 @@ impl World {
             read_side: ReadSide::default(),
             mutant,
             late_freezes: Vec::new(),
-            alarmed: HashSet::new(),
             registry: Vec::new(),
             armed: HashSet::new(),
+            pots: Pots::new(&[LIMITED], mutant == Some(Mutant::PortionsGivenBackTwice)),
             transcript: None,
             receipts: HashSet::new(),
             counter: 0,
@@ -185,7 +187,11 @@ impl World {
         let state = A::all(self).get(&id).map(|held| held.state.clone()).unwrap_or_default();
         let intent = Intent { actor: from.actor.clone(), now: self.clock.now(), command };
         self.counter += 1;
-        let decision = mutants::decide(&state, self.mutant, &intent, self.counter);
+        let mut decision = mutants::decide(&state, self.mutant, &intent, self.counter);
+        let portions = decision.as_ref().ok().and_then(|events| state.portions(events));
+        if portions.is_some_and(|asked| !self.pots.turn(id, &asked)) {
+            decision = Err(A::short_of_portions().unwrap());
+        }
         if let Some(transcript) = &mut self.transcript {
             transcript.push(export::line::<A>(id, &intent, &decision));
         }

@@ -1,6 +1,9 @@
-//! compose.yaml names only what there is, and runs on the settings that development runs on.
+//! compose.yaml names only what there is, runs on the settings that development runs on, and watches what is measured.
 
 use std::fs;
+
+use serde_json::Value;
+use shared::runtime::Metrics;
 
 use super::tree::{check, root};
 
@@ -14,6 +17,36 @@ fn compose_mounts_files_that_exist() {
     let mounted = text.lines().filter_map(|line| line.trim().strip_prefix("- ./")?.split(':').next());
     let missing: Vec<String> = mounted.filter(|path| !root().join(path).exists()).map(str::to_owned).collect();
     check("mount what is in the tree", missing);
+}
+
+/// Whether a metric is scraped under this name.
+fn is_scraped(name: &str) -> bool {
+    let bare = ["_total", "_bucket", "_count", "_sum"].iter().find_map(|end| name.strip_suffix(end));
+    Metrics::NAMES.contains(&name) || bare.is_some_and(|bare| Metrics::NAMES.contains(&bare))
+}
+
+/// What stands before each selector, `name{…}`; every metric is asked for by one.
+fn asked(expression: &str) -> Vec<&str> {
+    let before = expression.split('{').rev().skip(1);
+    before.filter_map(|text| text.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()).collect()
+}
+
+#[test]
+fn dashboards_and_alarms_ask_for_metrics_that_exist() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("a file of deploy");
+    let alarms = read("deploy/alerts.yml");
+    let mut expressions: Vec<String> =
+        alarms.lines().filter_map(|line| Some(line.trim().strip_prefix("expr: ")?.to_owned())).collect();
+    let dashboard: Value = serde_json::from_str(&read("deploy/dashboards/homefood.json")).expect("a dashboard");
+    for panel in dashboard["panels"].as_array().expect("panels") {
+        for target in panel["targets"].as_array().expect("targets") {
+            expressions.push(target["expr"].as_str().expect("an expression").to_owned());
+        }
+    }
+    assert!(expressions.len() > 40, "{expressions:#?}");
+    let unknown =
+        |expression: &String| asked(expression).is_empty() || asked(expression).iter().any(|name| !is_scraped(name));
+    check("see shared/src/runtime/metrics", expressions.into_iter().filter(unknown).collect());
 }
 
 #[test]

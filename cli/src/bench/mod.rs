@@ -3,6 +3,7 @@
 mod analytics;
 mod chapters;
 mod delays;
+mod history;
 mod load;
 mod pgbench;
 mod processes;
@@ -25,6 +26,7 @@ use tokio::process::Command;
 
 use analytics::AnalyticsArgs;
 use chapters::{Bench, HOT_WRITERS, LONG_WRITERS};
+use history::HistoryArgs;
 use rebuild::RebuildArgs;
 use report::Report;
 use serve::{Role, ServeArgs};
@@ -103,6 +105,8 @@ enum Part {
     Analytics(AnalyticsArgs),
     /// Rebuilds, catching up, audits and exports over a short log and a long one.
     Rebuild(RebuildArgs),
+    /// The history of one aggregate with very many events.
+    History(HistoryArgs),
 }
 
 impl BenchArgs {
@@ -113,21 +117,26 @@ impl BenchArgs {
 
 /// Measures and prints; an error if an answer was wrong.
 pub async fn run(args: BenchArgs) -> Result<()> {
-    match args.part {
-        Some(Part::Serve(serve)) => return serve::run(serve).await,
-        Some(Part::Analytics(asked)) if cfg!(debug_assertions) && !asked.any_build => {
-            return with_release_build().await;
-        }
-        Some(Part::Analytics(asked)) => return analytics::run(asked).await,
-        Some(Part::Rebuild(asked)) if cfg!(debug_assertions) && !asked.any_build => {
-            return with_release_build().await;
-        }
-        Some(Part::Rebuild(asked)) => return rebuild::run(asked).await,
-        None => {}
-    }
-    if cfg!(debug_assertions) && !args.any_build {
+    let any_build = match &args.part {
+        None => args.any_build,
+        Some(Part::Serve(_)) => true,
+        Some(Part::Analytics(asked)) => asked.any_build,
+        Some(Part::Rebuild(asked)) => asked.any_build,
+        Some(Part::History(asked)) => asked.any_build,
+    };
+    if cfg!(debug_assertions) && !any_build {
         return with_release_build().await;
     }
+    match args.part {
+        Some(Part::Serve(asked)) => serve::run(asked).await,
+        Some(Part::Analytics(asked)) => analytics::run(asked).await,
+        Some(Part::Rebuild(asked)) => rebuild::run(asked).await,
+        Some(Part::History(asked)) => history::run(asked).await,
+        None => everything(args).await,
+    }
+}
+
+async fn everything(args: BenchArgs) -> Result<()> {
     let mut bench = Bench {
         stage: Stage::build(args.trial.as_deref(), &args.service_log).await?,
         report: Report::default(),

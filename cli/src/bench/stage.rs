@@ -120,6 +120,11 @@ impl Stage {
         self.services.iter().find(|service| service.role == role).map(|service| service.pid)
     }
 
+    /// Where a service listens, if it runs.
+    pub fn address(&self, role: Role) -> Option<std::net::SocketAddr> {
+        self.services.iter().find(|service| service.role == role).map(|service| service.address)
+    }
+
     /// The last words of every service, for an error that came over the wire.
     pub fn last_words(&self) -> String {
         let words = self.services.iter().map(|service| format!("--- {}\n{}", service.role, service.last_words()));

@@ -86,6 +86,14 @@ impl Wire {
         self.answer().await
     }
 
+    /// Asks for what there is.
+    pub async fn ask(&mut self, path: &str, token: &str) -> io::Result<Answer<'_>> {
+        self.output.clear();
+        write!(self.output, "GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\r\n")?;
+        self.stream.write_all(&self.output).await?;
+        self.answer().await
+    }
+
     async fn answer(&mut self) -> io::Result<Answer<'_>> {
         self.input.clear();
         let head = loop {

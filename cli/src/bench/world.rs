@@ -30,6 +30,7 @@ pub struct World(Arc<Parts>);
 struct Parts {
     customers: Vec<Customer>,
     kitchens: Vec<Kitchen>,
+    admin: String,
 }
 
 /// Somebody who is hungry.
@@ -72,7 +73,9 @@ impl World {
             let token = mint(Role::Producer, user_id, Some(producer_id))?;
             anyhow::Ok(Kitchen { producer_id, user_id, token, dishes, orders })
         });
-        let parts = Parts { customers: customers.collect::<Result<_>>()?, kitchens: kitchens.collect::<Result<_>>()? };
+        let admin = mint(Role::Admin, UserId(Uuid::now_v7()), None)?;
+        let (customers, kitchens) = (customers.collect::<Result<_>>()?, kitchens.collect::<Result<_>>()?);
+        let parts = Parts { customers, kitchens, admin };
         Ok(Self(Arc::new(parts)))
     }
 
@@ -101,6 +104,11 @@ impl World {
     /// Every customer.
     pub fn customers(&self) -> &[Customer] {
         &self.0.customers
+    }
+
+    /// The token of somebody who may see everything.
+    pub fn admin(&self) -> &str {
+        &self.0.admin
     }
 
     /// The `n`-th customer, counted round and round.

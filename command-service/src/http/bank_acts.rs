@@ -54,7 +54,8 @@ pub(super) struct RefundResolution {
 /// Say what became of a refund in doubt
 ///
 /// Of a refund that nobody knows the outcome of, or that the provider leaves to people. It takes effect when another
-/// administrator says the same: what was done is settled, what was not done is sent again under the next epoch.
+/// administrator says the same: what was done is settled, what was not done is sent again under the next epoch. A refund
+/// that cannot be sent because the bank took the money back itself (a chargeback) was done by the bank: `DONE` settles it.
 #[utoipa::path(
     post, path = "/api/v1/payments/{id}/refunds/{refund_id}/resolution", operation_id = "resolve_refund",
     tag = "payments", security(("bearer" = [])),
@@ -87,7 +88,10 @@ async fn clear_up_cases(state: &AppState, payment_id: PaymentId) {
         RefundState::Unknown { .. } | RefundState::Submitted { .. } | RefundState::Failed { retry_at: None, .. } => {
             true
         }
-        RefundState::Requested | RefundState::Succeeded | RefundState::Failed { retry_at: Some(_), .. } => false,
+        RefundState::Requested
+        | RefundState::Succeeded
+        | RefundState::BackAlready
+        | RefundState::Failed { retry_at: Some(_), .. } => false,
     };
     if !loaded.aggregate.refunds().iter().any(waits) {
         for kind in [CaseKind::RefundAmbiguous, CaseKind::RefundRefused] {

@@ -35,7 +35,7 @@ pub(super) async fn submit_evidence(
 ) -> Result<Response, Problem> {
     let roles = [Role::Customer, Role::Producer];
     let actor = party_of_dispute(&state, &command.principal, dispute_id, &roles).await?;
-    let evidence = command.body.sealed(&state, command.principal.user_id).await?;
+    let evidence = command.body.sealed(&state, command.principal.user_id, "").await?;
     let target = on_dispute(&state, dispute_id, StatusCode::CREATED);
     command.execute(&state, target, actor, DisputeCommand::SubmitEvidence { evidence }).await
 }

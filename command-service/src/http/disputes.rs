@@ -123,9 +123,9 @@ pub(super) struct NewEvidence {
 }
 
 impl NewEvidence {
-    /// The piece with its words sealed for who brings it.
-    pub async fn sealed(&self, state: &AppState, subject: UserId) -> Result<Evidence, Problem> {
-        let text_sealed = seal(state, subject, self.text.as_deref(), "/text").await?;
+    /// The piece with its words sealed for who brings it; `place` is where the piece stands in the body.
+    pub async fn sealed(&self, state: &AppState, subject: UserId, place: &str) -> Result<Evidence, Problem> {
+        let text_sealed = seal(state, subject, self.text.as_deref(), &format!("{place}/text")).await?;
         Ok(Evidence { kind: self.kind, text_sealed, file_refs: self.file_refs.clone() })
     }
 }
@@ -209,7 +209,9 @@ pub(super) async fn open_dispute(
     let claim = sealed_claim(&state, customer_id, &command.body).await?;
 
     // First the order lets itself be claimed: there, claim and payout cannot both win.
-    let claimed = |order: &Order| to_json(&order.disputes().last().map(|claim| claim.dispute_id));
+    // Its answer says what can go back at that very moment: the order may have been paid since it was looked at.
+    let claimed =
+        |order: &Order| to_json(&(order.disputes().last().map(|claim| claim.dispute_id), order.left_to_refund(false)));
     let on_order = on_order(&state, order_id, false, StatusCode::CREATED, &claimed);
     let step = Step { command_id: command.step_id("claim"), flow: order_id.0 };
     let policy = state.policies.order;
@@ -221,12 +223,12 @@ pub(super) async fn open_dispute(
         }
         Handled::Replayed(receipt) => return command.replay(&state, &receipt),
     };
-    let dispute_id: DisputeId = serde_json::from_str(&answer).map_err(Problem::internal)?;
+    let (dispute_id, refundable): (DisputeId, Money) = serde_json::from_str(&answer).map_err(Problem::internal)?;
 
     // Then the dispute is opened; should this process end here, a process manager opens it.
     let flow = before.correlation_id;
     let target = on_dispute(&state, dispute_id, StatusCode::CREATED);
-    let open = opening(&state, dispute_id, order_id, &actor, &claim, &before.aggregate)?;
+    let open = opening(&state, (dispute_id, refundable), &actor, &claim, (order_id, &before.aggregate))?;
     let step = Step { command_id: command.command_id(), flow };
     let handled = command.submit_step(&state, &target, step, actor, open).await?;
     command.answer(&state, &target, handled)
@@ -234,11 +236,10 @@ pub(super) async fn open_dispute(
 
 fn opening(
     state: &AppState,
-    dispute_id: DisputeId,
-    order_id: OrderId,
+    (dispute_id, refundable): (DisputeId, Money),
     actor: &Actor,
     claim: &DisputeClaim,
-    order: &Order,
+    (order_id, order): (OrderId, &Order),
 ) -> Result<DisputeCommand, Problem> {
     let missing = || Problem::internal("a claimed order that was never placed");
     Ok(DisputeCommand::Open(Box::new(OpenDispute {
@@ -248,7 +249,7 @@ fn opening(
         producer_id: order.producer_id().ok_or_else(missing)?,
         opened_by: if matches!(actor, Actor::Admin(_)) { OpenedBy::Admin } else { OpenedBy::Customer },
         claim: claim.clone(),
-        refundable: order.left_to_refund(false).ok_or_else(missing)?,
+        refundable,
         policy: state.policies.dispute,
     })))
 }
@@ -266,8 +267,8 @@ async fn sealed_claim(state: &AppState, customer_id: UserId, wish: &NewDispute) 
         return Err(Problem::validation("/description", "missing", "say what happened"));
     }
     let mut evidence = Vec::with_capacity(wish.evidence.len());
-    for piece in wish.evidence.iter().take(11) {
-        evidence.push(piece.sealed(state, customer_id).await?);
+    for (index, piece) in wish.evidence.iter().enumerate().take(11) {
+        evidence.push(piece.sealed(state, customer_id, &format!("/evidence/{index}")).await?);
     }
     Ok(DisputeClaim {
         reason_code: wish.reason_code,

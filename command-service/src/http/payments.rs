@@ -233,16 +233,18 @@ pub(super) async fn sync_payment(
     command.principal.require(Role::Admin)?;
     let loaded = state.payments.load(payment_id.0).await.map_err(|error| load_problem(&error))?;
     let loaded = loaded.ok_or_else(|| Problem::not_found("there is no such payment"))?;
-    let news = state.desk.ask(&loaded.aggregate, command.command_id()).await.map_err(provider_problem)?;
+    // What is recorded has no command of the caller behind it; its cause is the question put to the provider.
+    let question = Uuid::new_v5(&command.command_id(), b"sync");
+    let news = state.desk.ask(&loaded.aggregate, question).await.map_err(provider_problem)?;
     if let Some(news) = news {
         let submission = Submission {
             aggregate_id: payment_id.0,
             is_new: false,
-            command_id: Uuid::now_v7(),
+            command_id: question,
             fingerprint: None,
             expected_version: None,
             correlation_id: loaded.correlation_id,
-            causation_id: command.command_id(),
+            causation_id: question,
             request_id: None,
             traceparent: Some(command.traceparent()),
             intent: Intent { actor: Actor::Provider("sync".to_owned()), now: state.clock.now(), command: news },

@@ -127,18 +127,33 @@ pub(super) async fn mark_failed(
     Ok(())
 }
 
-/// How many letters stand in each open status.
-pub(super) async fn count(db: &PgPool) -> Result<Vec<(&'static str, i64)>, sqlx::Error> {
+/// The letters in one open status.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OpenLetters {
+    /// The status.
+    pub status: &'static str,
+    /// How many.
+    pub letters: i64,
+    /// The age of the oldest; nothing if there is none.
+    pub oldest_secs: f64,
+}
+
+/// The letters in each open status.
+pub(super) async fn count(db: &PgPool) -> Result<Vec<OpenLetters>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT status, count(*) AS letters FROM dead_letters WHERE queue_name = $1 AND status = ANY ($2) GROUP BY status",
+        "
+        SELECT status, count(*) AS letters, extract(epoch FROM now() - min(first_failed_at))::float8 AS oldest_secs
+        FROM dead_letters WHERE queue_name = $1 AND status = ANY ($2) GROUP BY status
+        ",
     )
     .bind(QUEUE)
     .bind(OPEN)
     .fetch_all(db)
     .await?;
-    let letters = |status: &'static str| {
+    let of = |status: &'static str| {
         let row = rows.iter().find(|row| row.try_get::<&str, _>("status").is_ok_and(|name| name == status));
-        Ok((status, row.map_or(Ok(0), |row| row.try_get("letters"))?))
+        let Some(row) = row else { return Ok(OpenLetters { status, letters: 0, oldest_secs: 0.0 }) };
+        Ok(OpenLetters { status, letters: row.try_get("letters")?, oldest_secs: row.try_get("oldest_secs")? })
     };
-    OPEN.into_iter().map(letters).collect()
+    OPEN.into_iter().map(of).collect()
 }

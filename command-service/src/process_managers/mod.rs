@@ -25,7 +25,7 @@ use shared::{
     log::RecordedEvent,
 };
 
-pub use dead_letters::QUEUE;
+pub use dead_letters::{OpenLetters, QUEUE};
 pub use deadlines::on_timer;
 pub use executor::{Cause, CommandObserver, EffectRun, Effects, Executor, Poison};
 pub use gift_deadlines::is_given_up;
@@ -90,6 +90,7 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | PaymentEvent::PaymentRefundRequested(_)
             | PaymentEvent::PaymentRefundSucceeded(_)
             | PaymentEvent::PaymentRefundFailed(_)
+            | PaymentEvent::PaymentRefundResolved(_)
             | PaymentEvent::PaymentIntegrityResolved(_)
             | PaymentEvent::PaymentChargebackRecorded(_)
             | PaymentEvent::PaymentExternalRefundRecorded(_) => true,
@@ -100,7 +101,6 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | PaymentEvent::PaymentRefundUnknown(_)
             | PaymentEvent::PaymentAbortPostponed(_)
             | PaymentEvent::PaymentRefundResolutionProposed(_)
-            | PaymentEvent::PaymentRefundResolved(_)
             | PaymentEvent::PaymentIntegrityResolutionProposed(_)
             | PaymentEvent::PaymentIntegrityViolated(_) => false,
         },

@@ -59,7 +59,7 @@ pub(super) fn reconcile(payment_id: PaymentId, round: u32, situation: &Situation
 /// Nothing more is to come; a refund that a person has to do is that person's.
 fn is_over(payment: &Payment) -> bool {
     let by_hand = |state: RefundState| matches!(state, RefundState::Failed { retry_at: None, .. });
-    let refunds_over = || payment.refunds().iter().all(|it| it.state == RefundState::Succeeded || by_hand(it.state));
+    let refunds_over = || payment.refunds().iter().all(|it| it.state.is_over() || by_hand(it.state));
     match payment.status() {
         Some(PaymentStatus::Succeeded | PaymentStatus::PartiallyRefunded) => refunds_over(),
         Some(

@@ -4,8 +4,11 @@ use shared::{
     domain::{
         DomainEvent, GiftId, Money, OrderId, PaymentId, RefundId,
         gift::{GiftCommand, GiftEvent},
-        order::{AuthorizeRefund, Fault, Order, OrderCommand, OrderEvent, RefundAmount, RefundPart, RefundSource},
-        payment::{Payment, PaymentCommand, PaymentEvent, PaymentRefundSource, RefundState},
+        order::{
+            AuthorizeRefund, Fault, Order, OrderCommand, OrderEvent, OrderRefundAuthorized, RefundAmount, RefundPart,
+            RefundSource,
+        },
+        payment::{Payment, PaymentCommand, PaymentEvent, PaymentRefundSource, PaymentStatus, RefundState},
     },
     log::RecordedEvent,
 };
@@ -17,8 +20,7 @@ pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
     match &event.event {
         Ok(DomainEvent::Order(OrderEvent::OrderRefundAuthorized(authorized))) => {
             let order_id = OrderId(event.aggregate_id);
-            let card = authorized.payment_id.filter(|_| authorized.card_amount.is_positive());
-            let card = card.map(|id| pay_back(order_id, id, authorized.refund_id, authorized.card_amount));
+            let card = to_card(order_id, authorized, situation);
             let gift = situation.order.as_ref().and_then(Order::gift).filter(|_| authorized.gift_amount.is_positive());
             let gift = gift.map(|gift| credit(order_id, gift.gift_id, authorized.refund_id, authorized.gift_amount));
             card.into_iter().chain(gift).collect()
@@ -31,6 +33,26 @@ pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
             on_payment(event.event_id, PaymentId(event.aggregate_id), payment_event, situation)
         }
         _ => Vec::new(),
+    }
+}
+
+/// What is owed of money that is only held waits for its end: taken, it goes back (`pay_back_what_waited`); let go, the
+/// customer has it (`forget_what_was_never_taken`).
+fn to_card(order_id: OrderId, authorized: &OrderRefundAuthorized, situation: &Situation) -> Option<Step> {
+    let payment_id = authorized.payment_id.filter(|_| authorized.card_amount.is_positive())?;
+    let (refund_id, part) = (authorized.refund_id, RefundPart::Card);
+    match situation.payment.as_ref().and_then(Payment::status) {
+        Some(
+            PaymentStatus::Initiated
+            | PaymentStatus::AwaitingCustomer
+            | PaymentStatus::Processing
+            | PaymentStatus::Authorized,
+        ) => None,
+        Some(PaymentStatus::Failed) => Some(Step::order(order_id, OrderCommand::SettleRefund { refund_id, part })),
+        // Money that was taken at once is not looked at.
+        Some(PaymentStatus::Succeeded | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded) | None => {
+            Some(pay_back(order_id, payment_id, refund_id, authorized.card_amount))
+        }
     }
 }
 
@@ -81,6 +103,11 @@ fn on_payment(event_id: Uuid, payment_id: PaymentId, event: &PaymentEvent, situa
             told(refund_id, record).into_iter().chain([next]).collect()
         }
         PaymentEvent::PaymentRefundFailed(_) => vec![next],
+        // Two people found that the customer has it from the bank: nothing is owed any more.
+        PaymentEvent::PaymentRefundResolved(resolved) if resolved.back_already.is_some() => {
+            let refund_id = resolved.refund_id;
+            told(refund_id, OrderCommand::SettleRefund { refund_id, part: RefundPart::Card }).into_iter().collect()
+        }
         PaymentEvent::PaymentSucceeded(_) => pay_back_what_waited(payment_id, situation),
         PaymentEvent::PaymentFailed(_) => forget_what_was_never_taken(payment_id, situation),
         PaymentEvent::PaymentExternalRefundRecorded(refund) => book(event_id, payment_id, refund.amount, situation),

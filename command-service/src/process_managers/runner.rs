@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    dead_letters::{self, Head},
+    dead_letters::{self, Head, OpenLetters},
     executor::{Executor, Poison, REST_MAX, REST_MIN},
     is_relevant,
 };
@@ -38,7 +38,7 @@ const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
 const LETTERS_EVERY: Duration = Duration::from_secs(1);
 
 /// Told about the dead letters after every look: how many stand in each open status.
-pub type LetterObserver = Box<dyn Fn(&'static str, i64) + Send + Sync>;
+pub type LetterObserver = Box<dyn Fn(&[OpenLetters]) + Send + Sync>;
 
 /// Runs the process managers: in one process of all at a time.
 pub struct Runner {
@@ -80,7 +80,7 @@ struct Finished {
 impl Runner {
     /// A runner that works while `leadership` says so.
     pub fn new(executor: Executor, feed: LogFeed, db: PgPool, leadership: Leadership) -> Self {
-        Self { executor, feed, db, leadership, position: watch::Sender::new(0), observer: Box::new(|_, _| {}) }
+        Self { executor, feed, db, leadership, position: watch::Sender::new(0), observer: Box::new(|_| {}) }
     }
 
     /// Calls `observer` after every look at the dead letters.
@@ -215,9 +215,7 @@ impl Runner {
     /// cannot slip in between its letters.
     async fn look_at_letters(&self, work: &mut Work) -> Result<(), sqlx::Error> {
         self.start_flows(work);
-        for (status, letters) in dead_letters::count(&self.db).await? {
-            (self.observer)(status, letters);
-        }
+        (self.observer)(&dead_letters::count(&self.db).await?);
         if work.held_up.is_empty() {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use shared::{
     domain::{
         DomainEvent, EventSourced, OrderId, PaymentId,
-        order::{Funds, Order, OrderEvent, OrderStatus},
+        order::{Funds, Order, OrderEvent},
         payment::PaymentEvent,
     },
     log::RecordedEvent,
@@ -113,8 +113,7 @@ impl Executor {
     }
 }
 
-/// The payment that holds money for the cancelled order.
+/// The payment that held the money which paid the order: only it knows whether the money was taken.
 fn held_by(order: &Order) -> Option<PaymentId> {
-    let is_cancelled = order.status() == Some(OrderStatus::Cancelled);
-    order.receipt().filter(|receipt| is_cancelled && receipt.funds == Funds::Authorized)?.payment_id
+    order.receipt().filter(|receipt| receipt.funds == Funds::Authorized)?.payment_id
 }

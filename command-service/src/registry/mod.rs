@@ -150,7 +150,7 @@ impl Registry {
         if let Some((refund_id, epoch)) = ours
             && let Some(refund) = payment.refunds().iter().find(|refund| refund.refund_id == refund_id)
         {
-            if refund.state == RefundState::Succeeded {
+            if refund.state.is_over() {
                 return Ok(Booked::AsExpected);
             }
             return self.settle(line, refund_id, epoch, names).await;
@@ -162,7 +162,9 @@ impl Registry {
         let in_doubt = payment.in_flight_refund().filter(|refund| refund.amount == line.amount);
         if let Some((refund_id, epoch)) = in_doubt.and_then(|refund| match refund.state {
             RefundState::Submitted { epoch } | RefundState::Unknown { epoch } => Some((refund.refund_id, epoch)),
-            RefundState::Requested | RefundState::Succeeded | RefundState::Failed { .. } => None,
+            RefundState::Requested | RefundState::Succeeded | RefundState::BackAlready | RefundState::Failed { .. } => {
+                None
+            }
         }) {
             return self.settle(line, refund_id, epoch, names).await;
         }

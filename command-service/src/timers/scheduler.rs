@@ -1,4 +1,5 @@
-//! Fires what is due: oldest first, a bounded number at a time, one after another in each flow, in one process of all.
+//! Fires what is due: oldest first, a bounded number at a time, side by side only what came due together, in one process
+//! of all.
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -22,6 +23,8 @@ use crate::{
 const BATCH: usize = 128;
 /// Timers fired side by side.
 const SIDE_BY_SIDE: usize = 32;
+/// What came due within this time may fire side by side; what came due later waits for it.
+const TOGETHER: TimeDelta = TimeDelta::seconds(1);
 /// The longest rest between two looks at the table.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// When a timer that could not be followed fires again.
@@ -61,8 +64,21 @@ impl DueTimer {
     }
 }
 
-/// The timers of each business flow, in the order in which they came. After a long stop what should have happened first
-/// still happens first, to an order as to its payment.
+/// Timers, the oldest first, cut where the next one came due later than together with the first of its group. After a
+/// long stop what should have happened first still happens first; while none is late a look at the table finds one group.
+fn waves(timers: Vec<DueTimer>) -> Vec<Vec<DueTimer>> {
+    let mut waves: Vec<Vec<DueTimer>> = Vec::new();
+    for timer in timers {
+        match waves.last_mut() {
+            Some(wave) if timer.due_at - wave[0].due_at < TOGETHER => wave.push(timer),
+            Some(_) | None => waves.push(vec![timer]),
+        }
+    }
+    waves
+}
+
+/// The timers of each business flow, in the order in which they came: what happens to an order and to its payment does
+/// not cross.
 fn by_flow(timers: Vec<DueTimer>) -> Vec<Vec<DueTimer>> {
     let mut places = HashMap::new();
     let mut flows: Vec<Vec<DueTimer>> = Vec::new();
@@ -114,9 +130,11 @@ impl Scheduler {
         if count == 0 {
             return Ok(0);
         }
-        let fired: Vec<Vec<(Uuid, bool)>> =
-            stream::iter(by_flow(due)).map(|timers| self.fire_in_turn(timers)).buffered(SIDE_BY_SIDE).collect().await;
-        let fired = fired.concat();
+        let mut fired: Vec<(Uuid, bool)> = Vec::with_capacity(count);
+        for wave in waves(due) {
+            let flows = stream::iter(by_flow(wave)).map(|timers| self.fire_in_turn(timers));
+            fired.extend(flows.buffered(SIDE_BY_SIDE).concat().await);
+        }
         let ids = |followed| fired.iter().filter(move |fired| fired.1 == followed).map(|fired| fired.0);
         sqlx::query("DELETE FROM timers WHERE timer_id = ANY ($1)")
             .bind(ids(true).collect::<Vec<_>>())
@@ -233,19 +251,31 @@ impl Scheduler {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_due_in_one_flow_fires_one_after_another_the_oldest_first() {
-        let timer = |flow: u128, minute: i64| DueTimer {
-            timer_id: Uuid::from_u128(minute as u128),
+    fn timer(flow: u128, beat: i64) -> DueTimer {
+        DueTimer {
+            timer_id: Uuid::from_u128(beat as u128),
             kind: "any".to_owned(),
             aggregate_id: Uuid::nil(),
             correlation_id: Uuid::from_u128(flow),
             causation_id: Uuid::nil(),
-            due_at: DateTime::UNIX_EPOCH + TimeDelta::minutes(minute),
-        };
+            due_at: DateTime::UNIX_EPOCH + TimeDelta::milliseconds(beat * 400),
+        }
+    }
+
+    fn ids(groups: Vec<Vec<DueTimer>>) -> Vec<Vec<u128>> {
+        groups.iter().map(|group| group.iter().map(|timer| timer.timer_id.as_u128()).collect()).collect()
+    }
+
+    #[test]
+    fn what_is_due_in_one_flow_fires_one_after_another_the_oldest_first() {
         let flows = by_flow(vec![timer(1, 1), timer(2, 2), timer(1, 3), timer(3, 4), timer(1, 5)]);
-        let ids: Vec<Vec<u128>> =
-            flows.iter().map(|flow| flow.iter().map(|timer| timer.timer_id.as_u128()).collect()).collect();
-        assert_eq!(ids, [vec![1, 3, 5], vec![2], vec![4]]);
+        assert_eq!(ids(flows), [vec![1, 3, 5], vec![2], vec![4]]);
+    }
+
+    #[test]
+    fn what_came_due_later_waits_for_what_came_due_before() {
+        let due = [0, 1, 2, 3, 6, 7, 100].into_iter().map(|at| timer(at as u128, at)).collect();
+        assert_eq!(ids(waves(due)), [vec![0, 1, 2], vec![3], vec![6, 7], vec![100]]);
+        assert_eq!(ids(waves(Vec::new())), Vec::<Vec<u128>>::new());
     }
 }

@@ -128,8 +128,8 @@ pub trait Model: Send + Sync {
     /// discarded.
     fn bulk(&self, discarded: HashSet<Position>) -> Box<dyn BulkFold>;
 
-    /// The rows that these events add up to, as they are stored.
-    fn rows(&self, events: &[RecordedEvent]) -> Result<Vec<Value>, Refusal>;
+    /// The rows of this id that these events, without those that were discarded, add up to, as operators are shown them.
+    fn rows(&self, id: Uuid, events: &[RecordedEvent], discarded: &HashSet<Position>) -> Result<Vec<Value>, Refusal>;
 }
 
 /// Makes a projection callable by name.
@@ -242,19 +242,19 @@ impl<P: ReadModel> Model for Named<P> {
         Box::new(Streams::<P>::new(self.failpoints.clone(), discarded))
     }
 
-    fn rows(&self, events: &[RecordedEvent]) -> Result<Vec<Value>, Refusal> {
+    fn rows(&self, id: Uuid, events: &[RecordedEvent], discarded: &HashSet<Position>) -> Result<Vec<Value>, Refusal> {
         let mut fold = Fold::<P>::new(HashMap::new());
-        for event in events.iter().filter(|event| !P::keys(event).is_empty()) {
-            self.take(&mut fold, event)?;
-        }
-        let mut rows = Vec::new();
-        for (_, row) in fold.changes() {
-            if let Some(mut row) = row {
-                P::settle(&mut row);
-                rows.push(serde_json::to_value(row).unwrap_or_default());
+        for event in events {
+            if self.ids(event).contains(&id) && !discarded.contains(&event.position) {
+                self.take(&mut fold, event)?;
             }
         }
-        Ok(rows)
+        Ok(fold
+            .changes()
+            .into_iter()
+            .filter(|(key, _)| (*key).into() == id)
+            .filter_map(|(_, row)| row.map(P::show))
+            .collect())
     }
 }
 

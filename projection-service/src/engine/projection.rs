@@ -4,6 +4,7 @@ use std::{collections::HashMap, fmt::Debug, future::Future, hash::Hash};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared::{
     domain::{AggregateType, DecodeError, DomainEvent},
     log::RecordedEvent,
@@ -45,6 +46,12 @@ pub trait Projection: Send + Sync + 'static {
 
     /// Takes out of a stored row what only the batch before needed.
     fn settle(_row: &mut Self::Row) {}
+
+    /// A row that was folded from its first event, as operators are shown it: as it is stored, if nothing else is said.
+    fn show(mut row: Self::Row) -> Value {
+        Self::settle(&mut row);
+        serde_json::to_value(row).unwrap_or_default()
+    }
 }
 
 /// Changed rows of one batch, in order of their keys; `None` is a row that is gone.

@@ -1,5 +1,7 @@
 //! What differs between two states, field by field.
 
+use std::{collections::BTreeSet, mem::discriminant};
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -51,44 +53,50 @@ fn compare(pointer: &str, before: Option<&Value>, after: Option<&Value>, found: 
     if before == after {
         return;
     }
-    let mut names: Vec<String> = [before, after].into_iter().flatten().flat_map(names).collect();
-    if names.is_empty() {
+    let (old, new) = (before.map(names).unwrap_or_default(), after.map(names).unwrap_or_default());
+    if old.is_empty() && new.is_empty() {
         return found.push(FieldChange { pointer: pointer.to_owned(), before: before.cloned(), after: after.cloned() });
     }
-    // What is replaced by another kind of thing is named itself, too: a number that becomes an object.
-    for (side, is_before) in [(before, true), (after, false)] {
-        if let Some(value) = side.filter(|value| self::names(value).is_empty() && !is_container(value)) {
-            let value = Some(value.clone());
-            let (before, after) = if is_before { (value, None) } else { (None, value) };
-            found.push(FieldChange { pointer: pointer.to_owned(), before, after });
+    // What is replaced by another kind of thing goes, and the other comes: a number that becomes an object, an empty list
+    // that becomes a full one.
+    if let (Some(one), Some(other)) = (before, after)
+        && (discriminant(one) != discriminant(other) || old.is_empty() || new.is_empty())
+    {
+        compare(pointer, before, None, found);
+        return compare(pointer, None, after, found);
+    }
+    let names: BTreeSet<Name<'_>> = old.into_iter().chain(new).collect();
+    for name in names {
+        let (before, after) =
+            (before.and_then(|value| member(value, name)), after.and_then(|value| member(value, name)));
+        if before != after {
+            let escaped = match name {
+                Name::Place(at) => at.to_string(),
+                Name::Member(name) => name.replace('~', "~0").replace('/', "~1"),
+            };
+            compare(&format!("{pointer}/{escaped}"), before, after, found);
         }
     }
-    names.sort_by_key(|name| (name.parse::<usize>().unwrap_or(0), name.clone()));
-    names.dedup();
-    for name in names {
-        let escaped = name.replace('~', "~0").replace('/', "~1");
-        let (before, after) =
-            (before.and_then(|value| member(value, &name)), after.and_then(|value| member(value, &name)));
-        compare(&format!("{pointer}/{escaped}"), before, after, found);
-    }
 }
 
-fn is_container(value: &Value) -> bool {
-    value.is_object() || value.is_array()
+/// What a part of an object or a list is called; places come in order of their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Name<'a> {
+    Place(usize),
+    Member(&'a str),
 }
 
-fn names(value: &Value) -> Vec<String> {
+fn names(value: &Value) -> Vec<Name<'_>> {
     match value {
-        Value::Object(members) => members.keys().cloned().collect(),
-        Value::Array(items) => (0..items.len()).map(|at| at.to_string()).collect(),
+        Value::Object(members) => members.keys().map(|name| Name::Member(name)).collect(),
+        Value::Array(items) => (0..items.len()).map(Name::Place).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
 
-fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
-    match value {
-        Value::Object(members) => members.get(name),
-        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+fn member<'a>(value: &'a Value, name: Name<'_>) -> Option<&'a Value> {
+    match name {
+        Name::Place(at) => value.as_array()?.get(at),
+        Name::Member(name) => value.as_object()?.get(name),
     }
 }

@@ -3,7 +3,9 @@
 
 mod changes;
 mod events;
+mod pages;
 mod replay;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -11,5 +13,6 @@ mod trace;
 pub use changes::{FieldChange, FieldOrigin, difference};
 pub use events::EventView;
 pub(crate) use events::strip;
-pub use replay::{HistoryError, StateAt, StreamId, Until, fields, row_at, state};
+pub use replay::{HistoryError, StateAt, StreamId, Until, fields, state};
+pub use rows::{RowAt, rows_at};
 pub use trace::{TRACE_MAX, TraceEntry, trace};

@@ -15,12 +15,8 @@ use uuid::Uuid;
 use super::{
     changes::{FieldOrigin, difference},
     events::strip,
+    pages::Pages,
 };
-use crate::engine::Model;
-
-/// Events that are in memory at a time.
-const PAGE: u32 = 5_000;
-
 /// A stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamId {
@@ -109,34 +105,6 @@ pub async fn fields(log: &LogReader, stream: StreamId) -> Result<Vec<FieldOrigin
     }
 }
 
-/// The rows that a projection has, or had, of one stream as of a position.
-pub async fn row_at(
-    log: &LogReader,
-    model: &dyn Model,
-    stream: StreamId,
-    at: Position,
-) -> Result<Vec<Value>, HistoryError> {
-    let mut events = Vec::new();
-    let mut after = 0;
-    loop {
-        let page = log.stream(stream.aggregate_type, stream.aggregate_id, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.sequence;
-        let ended = last.position >= at;
-        events.extend(page.into_iter().filter(|event| event.position <= at));
-        if ended {
-            break;
-        }
-    }
-    let refused = |refusal: crate::engine::Refusal| HistoryError::Unreadable {
-        position: refusal.position,
-        reason: refusal.error,
-    };
-    let mut rows = model.rows(&events).map_err(refused)?;
-    rows.iter_mut().for_each(strip);
-    Ok(rows)
-}
-
 async fn replay<A: EventSourced>(
     log: &LogReader,
     stream: StreamId,
@@ -145,14 +113,11 @@ async fn replay<A: EventSourced>(
     let snapshot = log.snapshot(stream.aggregate_type, stream.aggregate_id, last).await?;
     let read = snapshot.and_then(|(version, state)| Some((version, serde_json::from_str::<A>(&state).ok()?)));
     let (mut version, mut aggregate) = read.unwrap_or_default();
-    let mut applied = 0;
-    while version < last {
-        let limit = last.saturating_sub(version).min(u64::from(PAGE)) as u32;
-        let page = log.stream(stream.aggregate_type, stream.aggregate_id, version, limit).await?;
-        let Some(newest) = page.last() else { break };
-        version = newest.sequence;
+    let (mut applied, mut pages) = (0, Pages::between(log, stream, version, last));
+    while let Some(page) = pages.next().await? {
         for event in &page {
             aggregate.apply(understood::<A>(event)?);
+            version = event.sequence;
         }
         applied += page.len() as u64;
     }
@@ -163,11 +128,8 @@ async fn origins<A: EventSourced>(log: &LogReader, stream: StreamId) -> Result<V
     let mut aggregate = A::default();
     let mut before = serde_json::to_value(&aggregate).unwrap_or_default();
     let mut origins = BTreeMap::<String, FieldOrigin>::new();
-    let mut after = 0;
-    loop {
-        let page = log.stream(stream.aggregate_type, stream.aggregate_id, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.sequence;
+    let mut pages = Pages::between(log, stream, 0, u64::MAX);
+    while let Some(page) = pages.next().await? {
         for event in &page {
             aggregate.apply(understood::<A>(event)?);
             let mut now = serde_json::to_value(&aggregate).unwrap_or_default();

@@ -1,8 +1,13 @@
 //! Any version, any time, any field, any row: and fast on a long stream.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use shared::{
-    domain::{AggregateType, ProducerId, UserId},
+    domain::{
+        AggregateType, DomainEvent, Money, OrderId, PaymentId, ProducerId, UserId,
+        payment::{EvidenceSource, PaymentSucceeded},
+    },
     log::LogReader,
 };
 use uuid::Uuid;
@@ -11,7 +16,7 @@ use super::{replay::counted_state, *};
 use crate::{
     engine::Failpoints,
     projections::{
-        models,
+        NAMES, models,
         samples::{self, Log},
     },
     testing::{App, database},
@@ -38,12 +43,33 @@ fn a_difference_names_each_field_once() {
         ("/b/c/1", Some(json!(2)), Some(json!(3))),
         ("/b/c/2", None, Some(json!(4))),
         ("/d", Some(json!("x")), None),
+        ("/e", Some(json!({})), None),
         ("/e/h", None, Some(json!(1))),
         ("/f~1g", None, Some(json!(null))),
     ];
     let expected = expected.map(|(pointer, before, after)| (pointer.to_owned(), before, after));
     assert_eq!(found, expected);
     assert_eq!(difference(&after, &after), []);
+}
+
+#[test]
+fn what_becomes_another_kind_of_thing_goes_before_the_other_comes() {
+    let nothing = json!("nothing");
+    let kinds = [json!(null), json!(7), json!("7"), json!({"0": 1}), json!([1]), json!({}), json!([])];
+    for (before, after) in kinds.iter().flat_map(|before| kinds.iter().map(move |after| (before, after))) {
+        let mut fields: BTreeMap<String, Value> =
+            difference(&nothing, before).into_iter().filter_map(|it| Some((it.pointer, it.after?))).collect();
+        for change in difference(before, after) {
+            assert_eq!(change.before.as_ref(), fields.get(&change.pointer), "{before} → {after}: {change:?}");
+            match change.after {
+                Some(value) => fields.insert(change.pointer, value),
+                None => fields.remove(&change.pointer),
+            };
+        }
+        let expected: BTreeMap<String, Value> =
+            difference(&nothing, after).into_iter().filter_map(|it| Some((it.pointer, it.after?))).collect();
+        assert_eq!(fields, expected, "{before} → {after}");
+    }
 }
 
 #[tokio::test]
@@ -69,15 +95,9 @@ async fn an_order_is_shown_at_any_version_and_time() {
     assert!(origins.iter().any(|origin| origin.version == 5 && origin.event_type == "order_ready"), "{origins:?}");
     assert!(origins.iter().any(|origin| origin.version == 1), "{origins:?}");
     // Together the fields are the state.
-    let rebuilt = difference(&json!(null), &states[5]);
-    let known: Vec<_> = origins.iter().map(|origin| (origin.pointer.clone(), origin.value.clone())).collect();
-    for change in rebuilt.into_iter().filter(|change| !change.pointer.is_empty()) {
-        let found =
-            known.iter().any(|(pointer, value)| *pointer == change.pointer && Some(value) == change.after.as_ref());
-        // What the state had before its first event came from no event.
-        let from_start = difference(&json!(null), &states[0]).iter().any(|it| it.pointer == change.pointer);
-        assert!(found || from_start, "{change:?}");
-    }
+    let known: BTreeMap<_, _> = origins.into_iter().map(|origin| (origin.pointer, origin.value)).collect();
+    let leaves = difference(&json!(null), &states[5]).into_iter();
+    assert_eq!(known, leaves.filter_map(|change| Some((change.pointer, change.after?))).collect());
 }
 
 #[tokio::test]
@@ -115,13 +135,63 @@ async fn a_row_is_shown_as_of_a_position() {
     lifetime(&mut log, other);
     log.write(&db).await;
     let reader = LogReader::new(db.clone());
-    let stream = StreamId { aggregate_type: AggregateType::Order, aggregate_id: id };
-    let orders = models(&Failpoints::none()).get("orders").unwrap();
     for (position, status) in [(1, "WAITING_FOR_PAYMENT"), (2, "PAID"), (4, "PREPARING"), (10, "READY")] {
-        let rows = row_at(&reader, &*orders, stream, position).await.unwrap();
+        let rows = rows_of(&reader, "orders", (id, position), &[]).await;
         assert_eq!((rows.len(), &rows[0]["status"]), (1, &json!(status)));
     }
-    assert_eq!(row_at(&reader, &*orders, stream, 0).await.unwrap(), Vec::<Value>::new());
+    assert_eq!(rows_of(&reader, "orders", (id, 0), &[]).await, Vec::<Value>::new());
+    // What a person had the projection pass over, the row passes over, too.
+    assert_eq!(rows_of(&reader, "orders", (id, 5), &[5]).await[0]["status"], "PREPARING");
+}
+
+async fn rows_of(log: &LogReader, name: &str, (id, position): (Uuid, u64), discarded: &[u64]) -> Vec<Value> {
+    let model = models(&Failpoints::none()).get(name).unwrap();
+    let row = RowAt { id, position, discarded: &discarded.iter().copied().collect() };
+    rows_at(log, (&*model, model.sources().unwrap()), row).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_read_model_has_rows_of_one_id_as_of_a_position() {
+    let (db, mut log) = (database().await, Log::new());
+    let (id, other) = (Uuid::now_v7(), Uuid::now_v7());
+    for id in [other, id] {
+        log.push(id, samples::created(CUSTOMER, KITCHEN));
+        let payment_id = PaymentId::of_order_attempt(OrderId(id), 1);
+        let succeeded = PaymentSucceeded {
+            provider_payment_id: "1".to_owned(),
+            amount: Money::rub(20_000),
+            source: EvidenceSource::Poll,
+            late: false,
+        };
+        log.push_in_flow((payment_id.0, id), DomainEvent::Payment(succeeded.into()));
+        log.push(id, samples::paid(id));
+        log.push(id, samples::accepted());
+        log.push(id, samples::started());
+        log.push(id, samples::ready());
+    }
+    log.write(&db).await;
+    let reader = LogReader::new(db.clone());
+    // The facts of the order: paid with its third event, which is the ninth of the log.
+    for (position, is_paid) in [(7, false), (8, false), (9, true), (12, true)] {
+        let facts = rows_of(&reader, "order_facts", (id, position), &[]).await;
+        assert_eq!((facts.len(), facts[0]["paid_at"].is_string()), (1, is_paid), "{position}: {facts:?}");
+        assert_eq!(facts[0]["lines"].as_array().unwrap().len(), 1);
+    }
+    // The books of the order: its payment posts one entry, and the order another; both have two sides.
+    for (position, postings) in [(7, 0), (8, 2), (9, 4), (12, 4)] {
+        let flow = rows_of(&reader, "ledger", (id, position), &[]).await;
+        assert_eq!((flow.len(), flow[0]["postings"].as_array().unwrap().len()), (1, postings), "{position}: {flow:?}");
+    }
+    // Who was told what of the order.
+    let told = rows_of(&reader, "feed", (id, 9), &[]).await;
+    let entries = told[0]["told"].as_array().unwrap();
+    assert_eq!((told.len(), &told[0]["status"], entries.len()), (1, &json!("PAID"), 3), "{told:?}");
+    assert_eq!((&entries[0]["to"]["user_id"], &entries[0]["position"]), (&json!(CUSTOMER), &json!(9)));
+    assert_eq!((&entries[2]["to"]["producer_id"], &entries[2]["data"]["kind"]), (&json!(KITCHEN), &json!("new_order")));
+    assert_eq!(rows_of(&reader, "feed", (id, 8), &[]).await[0]["told"], json!([]));
+    for name in NAMES {
+        assert_eq!(rows_of(&reader, name, (Uuid::now_v7(), 12), &[]).await, Vec::<Value>::new(), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -159,6 +159,14 @@ impl<T> Default for Words<T> {
     }
 }
 
+impl<T> Words<T> {
+    /// How many texts there are.
+    pub(super) fn count(&self) -> usize {
+        let single = [&self.description, &self.response].into_iter();
+        single.chain(&self.evidence).chain(&self.offers).flatten().count()
+    }
+}
+
 /// Whether the viewer may see this piece of evidence: their own at once, the other side's once the cook has answered,
 /// or can no longer answer without having seen it.
 pub(super) fn shows(row: &DisputeRow, piece: &EvidenceRow, viewer: DisputeViewer) -> bool {

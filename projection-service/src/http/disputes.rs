@@ -1,7 +1,6 @@
 //! Disputes: the list, and one.
 
 use axum::{extract::State, response::Response};
-use chrono::DateTime;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -11,7 +10,7 @@ use shared::{
         order::Viewer,
     },
     sealing::SealingError,
-    web::{Caller, Envelope, PathId, Principal, Problem, ValidQuery, headers::has_version},
+    web::{Caller, Envelope, PathId, Principal, Problem, ValidQuery},
 };
 use utoipa::IntoParams;
 
@@ -20,12 +19,12 @@ use super::{
     access::{Scope, scope_of, unavailable, viewer_of},
     dispute_view::{Looker, Words, readable},
     documents::{DisputeListAnswer, DisputeViewAnswer, QueryProblems},
-    freshness::{StaleQuery, Wanted},
+    freshness::{StaleQuery, Version, Wanted},
     pages,
 };
 use crate::projections::{
     DISPUTES,
-    disputes::{self, DisputeFilter, DisputeRow, PageStart, SealedWords},
+    disputes::{self, DisputeFilter, DisputeRow, SealedWords},
 };
 
 /// Which disputes, and which page of them.
@@ -82,13 +81,9 @@ pub(super) async fn list_disputes(
         status: filter.status,
         order_id: filter.order_id,
     };
-    let start = pages::start(&state, query.cursor.as_deref(), &key)?;
-    let after = start.and_then(|cursor| {
-        let opened_at = DateTime::from_timestamp_micros(cursor.sort_micros)?;
-        Some(PageStart { opened_at, id: cursor.id })
-    });
+    let after = pages::start_in_time(&state, query.cursor.as_deref(), &key)?;
     let seen = state.catch_up(wanted, query.allow_stale, &[DISPUTES]).await?;
-    let mut rows = disputes::list(&state.db, &filter, after, limit as i64 + 1).await.map_err(unavailable)?;
+    let mut rows = disputes::list(&state.db, &filter, (after, limit as i64 + 1)).await.map_err(unavailable)?;
     let next = pages::cut(&state, &mut rows, limit, &key, |row| (row.opened_at.timestamp_micros(), row.id.0));
     let (now, looker) = (state.clock.now(), Looker { viewer, user_id: caller.user_id });
     let views: Vec<_> = rows.into_iter().map(|row| DisputeView::new(row, looker, None, now)).collect();
@@ -121,7 +116,7 @@ fn filter_of(caller: &Principal, query: &DisputesQuery) -> Result<(DisputeFilter
     params(("id" = DisputeId, Path, description = "The dispute"), StaleQuery),
     responses(
         (status = 200, description = "The dispute", body = DisputeViewAnswer),
-        (status = 304, description = "The caller has this version (`If-None-Match`)"),
+        (status = 304, description = "The caller has this version (`If-None-Match`), and would be shown the same"),
         QueryProblems,
     )
 )]
@@ -142,31 +137,34 @@ pub(super) async fn get_dispute(
         Viewer::Producer => DisputeViewer::Producer,
         Viewer::Admin => DisputeViewer::Admin,
     };
-    let version = row.version;
-    let known = has_version(&headers, version);
-    let words = if known { None } else { Some(open_words(&state, &caller, &row, viewer).await?) };
+    let (version, now) = (Version { number: row.version, since: row.updated_at }, state.clock.now());
     let looker = Looker { viewer, user_id: caller.user_id };
-    let view = DisputeView::new(row, looker, words, state.clock.now());
-    Ok(seen.answer_version(Envelope::new(view), version, known))
+    let sealed = readable(&row, viewer);
+    let written = sealed.count();
+    let words = open_words(&state, &row, sealed).await?;
+    // What was erased is gone from the picture, and no version says so.
+    let is_erased = words.count() < written;
+    let picture = |at| DisputeView::new(row.clone(), looker, None, at);
+    let known = !is_erased && version.is_known(&headers, now, picture);
+    if viewer == DisputeViewer::Admin && !known {
+        note_access(&caller, id);
+    }
+    let view = DisputeView::new(row, looker, Some(words), now);
+    Ok(seen.answer_version(Envelope::new(view), version.number, known))
 }
 
-/// Opens what people wrote, as far as the viewer may read it. What an administrator reads of people is written down.
-async fn open_words(
-    state: &ReadState,
-    caller: &Principal,
-    row: &DisputeRow,
-    viewer: DisputeViewer,
-) -> Result<Words<String>, Problem> {
-    if viewer == DisputeViewer::Admin {
-        tracing::info!(
-            event = "personal_data_accessed",
-            admin.id = %caller.user_id,
-            dispute.id = %row.id,
-            "an administrator reads what was said in dispute {}",
-            row.id
-        );
-    }
-    let sealed = readable(row, viewer);
+/// What an administrator reads of people is written down.
+fn note_access(caller: &Principal, id: DisputeId) {
+    tracing::info!(
+        event = "personal_data_accessed",
+        admin.id = %caller.user_id,
+        dispute.id = %id,
+        "an administrator reads what was said in dispute {id}"
+    );
+}
+
+/// Opens what people wrote; what was erased stays away.
+async fn open_words(state: &ReadState, row: &DisputeRow, sealed: Words<SealedWords>) -> Result<Words<String>, Problem> {
     Ok(Words {
         description: open(state, row, sealed.description).await?,
         response: open(state, row, sealed.response).await?,

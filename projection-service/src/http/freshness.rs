@@ -6,13 +6,14 @@ use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header, request::Parts};
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 use shared::{
     log::Position,
     web::{
         Envelope, ErrorCode, PreferWait, Problem,
-        headers::{CONSISTENCY_TOKEN, PREFERENCE_APPLIED, PROJECTION_POSITION, etag},
+        headers::{CONSISTENCY_TOKEN, PREFERENCE_APPLIED, PROJECTION_POSITION, etag, has_version},
     },
 };
 use utoipa::IntoParams;
@@ -123,7 +124,29 @@ impl Seen {
     }
 }
 
-/// Tells caches and proxies that an answer is for one caller only.
+/// Tells caches and proxies that an answer is for one caller only, and to be asked for again each time.
 pub(crate) fn private(response: &mut Response) {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("authorization"));
+}
+
+/// A version of something, and when it came about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Version {
+    pub(crate) number: u64,
+    pub(crate) since: DateTime<Utc>,
+}
+
+impl Version {
+    /// Whether the caller, who is shown `picture` of it, has that already: this version, and nothing in it that only time
+    /// has changed. Each action that time allows or ends, it allows or ends once in a version; so what looks now as it
+    /// did when the version came about has looked so all the while.
+    pub(crate) fn is_known<T: PartialEq>(
+        self,
+        headers: &HeaderMap,
+        now: DateTime<Utc>,
+        picture: impl Fn(DateTime<Utc>) -> T,
+    ) -> bool {
+        has_version(headers, self.number) && picture(self.since) == picture(now)
+    }
 }

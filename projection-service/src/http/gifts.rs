@@ -13,7 +13,7 @@ use shared::{
         },
     },
     sealing::{GiftContact, SealingError},
-    web::{Caller, Envelope, ErrorCode, PathId, Principal, Problem, Role, ValidQuery, headers::has_version},
+    web::{Caller, Envelope, ErrorCode, PathId, Principal, Problem, Role, ValidQuery},
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,12 +21,12 @@ use super::{
     ReadState,
     access::unavailable,
     documents::{GiftListAnswer, GiftViewAnswer, QueryProblems},
-    freshness::{StaleQuery, Wanted},
+    freshness::{StaleQuery, Version, Wanted},
     pages,
 };
 use crate::projections::{
     GIFTS,
-    gifts::{self, GiftAttemptRow, GiftPageStart, GiftRefundRow, GiftRow, GiftSide, GiftUseRow},
+    gifts::{self, GiftAttemptRow, GiftRefundRow, GiftRow, GiftSide, GiftUseRow},
 };
 
 /// A gift, as the caller may see it. What does not apply is absent.
@@ -196,13 +196,9 @@ pub(super) async fn list_gifts(
     let (side, viewer) = side_of(&caller, query.role)?;
     let is_theirs = side != GiftSide::All;
     let key = FilterKey { gifts_of: is_theirs.then_some(caller.user_id), role: query.role };
-    let start = pages::start(&state, query.cursor.as_deref(), &key)?;
-    let after = start.and_then(|cursor| {
-        let created_at = DateTime::from_timestamp_micros(cursor.sort_micros)?;
-        Some(GiftPageStart { created_at, id: cursor.id })
-    });
+    let after = pages::start_in_time(&state, query.cursor.as_deref(), &key)?;
     let seen = state.catch_up(wanted, query.allow_stale, &[GIFTS]).await?;
-    let mut rows = gifts::list(&state.db, side, after, limit as i64 + 1).await.map_err(unavailable)?;
+    let mut rows = gifts::list(&state.db, side, (after, limit as i64 + 1)).await.map_err(unavailable)?;
     let next = pages::cut(&state, &mut rows, limit, &key, |row| (row.created_at.timestamp_micros(), row.id.0));
     let (policy, now) = (state.domain.gift_policy(), state.clock.now());
     let views: Vec<_> = rows.into_iter().map(|row| GiftView::new(row, viewer, policy, now)).collect();
@@ -226,7 +222,7 @@ fn side_of(caller: &Principal, role: Option<GiftRole>) -> Result<(GiftSide, Gift
     params(("id" = GiftId, Path, description = "The gift"), StaleQuery),
     responses(
         (status = 200, description = "The gift", body = GiftViewAnswer),
-        (status = 304, description = "The caller has this version (`If-None-Match`)"),
+        (status = 304, description = "The caller has this version (`If-None-Match`), and would be shown the same"),
         QueryProblems,
     )
 )]
@@ -242,12 +238,19 @@ pub(super) async fn get_gift(
     let found = gifts::find(&state.db, id).await.map_err(unavailable)?;
     let known = found.and_then(|gift| Some((viewer_of(&caller, &gift)?, gift)));
     let Some((viewer, gift)) = known else { return Err(Problem::not_found("there is no such gift")) };
-    let version = gift.version;
-    let known = has_version(&headers, version);
-    let recipient = if known || viewer != GiftViewer::Buyer { None } else { open(&state, &gift).await? };
-    let mut view = GiftView::new(gift, viewer, state.domain.gift_policy(), state.clock.now());
-    view.recipient = recipient;
-    Ok(seen.answer_version(Envelope::new(view), version, known))
+    let (version, now) = (Version { number: gift.version, since: gift.updated_at }, state.clock.now());
+    let shown = gift.pii_sealed.as_ref().filter(|_| viewer == GiftViewer::Buyer);
+    let recipient = match shown {
+        Some(sealed) => open(&state, &gift, sealed).await?,
+        None => None,
+    };
+    // What was erased is gone from the picture, and no version says so.
+    let is_erased = shown.is_some() && recipient.is_none();
+    let policy = state.domain.gift_policy();
+    let picture = |at| GiftView::new(gift.clone(), viewer, policy, at);
+    let known = !is_erased && version.is_known(&headers, now, picture);
+    let view = GiftView { recipient, ..picture(now) };
+    Ok(seen.answer_version(Envelope::new(view), version.number, known))
 }
 
 fn viewer_of(caller: &Principal, gift: &GiftRow) -> Option<GiftViewer> {
@@ -264,8 +267,7 @@ fn viewer_of(caller: &Principal, gift: &GiftRow) -> Option<GiftViewer> {
     }
 }
 
-async fn open(state: &ReadState, gift: &GiftRow) -> Result<Option<GiftRecipient>, Problem> {
-    let Some(sealed) = &gift.pii_sealed else { return Ok(None) };
+async fn open(state: &ReadState, gift: &GiftRow, sealed: &str) -> Result<Option<GiftRecipient>, Problem> {
     let opened: Result<Option<GiftContact>, SealingError> = state.sealer.open(gift.buyer_id, sealed).await;
     match opened {
         Ok(contact) => Ok(contact.map(|contact| GiftRecipient {

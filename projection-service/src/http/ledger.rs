@@ -10,7 +10,8 @@ use shared::{
         Currency,
         ledger::{AccountKind, Side},
     },
-    web::{Cursor, Envelope, Problem, ValidQuery},
+    log::Position,
+    web::{Cursor, Envelope, ErrorCode, Problem, ValidQuery},
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -20,11 +21,13 @@ use super::{
     access::unavailable,
     documents::{LedgerAccountListAnswer, OperatorProblems},
     freshness::private,
+    history::unreadable,
     operators::Operator,
     pages,
 };
 use crate::projections::{
-    ledger::{AccountKey, AccountRow, accounts},
+    LEDGER,
+    ledger::{AccountFilter, AccountKey, AccountRow, accounts},
     order_facts::Total,
 };
 
@@ -38,12 +41,20 @@ const CURRENCIES: i64 = 1_000;
 pub(super) struct AccountsQuery {
     /// Of this kind; left out, of every kind.
     kind: Option<AccountKind>,
+    /// About this order, payment, refund, gift or kitchen.
+    owner_id: Option<Uuid>,
+    /// As they stood after the event at this position of the log; left out, as they stand.
+    at_position: Option<u64>,
     /// `next_cursor` of the page before, with the same filter.
     cursor: Option<String>,
     /// 1 to 100.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
 }
+
+/// What a cursor is bound to.
+#[derive(Serialize)]
+struct FilterKey(Option<AccountKind>, Option<Uuid>, Option<Position>);
 
 /// What stands on an account of the books.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -80,7 +91,8 @@ impl From<AccountRow> for LedgerAccount {
 
 /// What stands on the accounts of the books, in order of kind and of what they are about.
 ///
-/// Also accounts on which nothing stands any more. Debits and credits of all accounts together are the same.
+/// Also accounts on which nothing stands any more. Debits and credits of all accounts together are the same, at every
+/// position.
 #[utoipa::path(
     get, path = "/admin/ledger/accounts", operation_id = "list_ledger_accounts", tag = "operators",
     security(("bearer" = [])), params(AccountsQuery),
@@ -96,14 +108,31 @@ pub(super) async fn list_ledger_accounts(
     ValidQuery(query): ValidQuery<AccountsQuery>,
 ) -> Result<Response, Problem> {
     let limit = pages::limit(query.limit)?;
-    let after = pages::start(&state, query.cursor.as_deref(), &query.kind)?.and_then(key);
-    let rows = accounts(&state.db, query.kind, after.as_ref(), limit as i64 + 1).await;
-    let mut rows = rows.map_err(unavailable)?;
-    let next = pages::cut(&state, &mut rows, limit, &query.kind, |row| (sort_key(row), row.owner_id));
+    let AccountsQuery { kind, owner_id, at_position, .. } = query;
+    let bound = FilterKey(kind, owner_id, at_position);
+    let after = pages::start(&state, query.cursor.as_deref(), &bound)?.and_then(key);
+    let at = match at_position {
+        None => None,
+        Some(position) => Some(booked_up_to(&state, position).await?),
+    };
+    let filter = AccountFilter { kind, owner_id, at };
+    let mut rows = accounts(&state.db, filter, after.as_ref(), limit as i64 + 1).await.map_err(unavailable)?;
+    let next = pages::cut(&state, &mut rows, limit, &bound, |row| (sort_key(row), row.owner_id));
     let rows: Vec<LedgerAccount> = rows.into_iter().map(LedgerAccount::from).collect();
     let mut response = Envelope::new(rows).next_cursor(next).into_response();
     private(&mut response);
     Ok(response)
+}
+
+/// The position, or the newest if that is further; late if the books have not seen it.
+async fn booked_up_to(state: &ReadState, position: Position) -> Result<Position, Problem> {
+    let position = position.min(state.log.head().await.map_err(unreadable)?);
+    let booked = state.positions.get(LEDGER);
+    if booked < position {
+        let problem = Problem::new(ErrorCode::ProjectionLag).retry_after(1);
+        return Err(problem.extension("projection_position", booked));
+    }
+    Ok(position)
 }
 
 /// Kind and currency as one number, for a cursor.

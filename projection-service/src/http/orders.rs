@@ -10,7 +10,7 @@ use shared::{
         order::{OrderStatus, Viewer},
     },
     sealing::{OrderContact, SealingError},
-    web::{Caller, Envelope, PathId, Principal, Problem, ValidQuery, headers::has_version},
+    web::{Caller, Envelope, PathId, Principal, Problem, ValidQuery},
 };
 use utoipa::IntoParams;
 
@@ -18,13 +18,13 @@ use super::{
     OrderView, ReadState,
     access::{Scope, scope_of, unavailable, viewer_of},
     documents::{OrderListAnswer, OrderViewAnswer, QueryProblems, RefundListAnswer},
-    freshness::{StaleQuery, Wanted},
+    freshness::{StaleQuery, Version, Wanted},
     order_view::shows_contact,
     pages,
 };
 use crate::projections::{
     ORDERS,
-    orders::{self, OrderFilter, OrderRow, PageStart},
+    orders::{self, OrderFilter, OrderRow},
 };
 
 /// Which orders, and which page of them.
@@ -85,13 +85,9 @@ pub(super) async fn list_orders(
         from: filter.from,
         to: filter.to,
     };
-    let start = pages::start(&state, query.cursor.as_deref(), &key)?;
-    let after = start.and_then(|cursor| {
-        let created_at = DateTime::from_timestamp_micros(cursor.sort_micros)?;
-        Some(PageStart { created_at, id: cursor.id })
-    });
+    let after = pages::start_in_time(&state, query.cursor.as_deref(), &key)?;
     let seen = state.catch_up(wanted, query.allow_stale, &[ORDERS]).await?;
-    let mut rows = orders::list(&state.db, &filter, after, limit as i64 + 1).await.map_err(unavailable)?;
+    let mut rows = orders::list(&state.db, &filter, (after, limit as i64 + 1)).await.map_err(unavailable)?;
     let next = pages::cut(&state, &mut rows, limit, &key, |row| (row.created_at.timestamp_micros(), row.id.0));
     let (policy, now) = (state.domain.order_policy(), state.clock.now());
     let views: Vec<_> = rows.into_iter().map(|row| OrderView::new(row, viewer, policy, now)).collect();
@@ -123,7 +119,7 @@ fn filter_of(caller: &Principal, query: &OrdersQuery) -> Result<(OrderFilter, Vi
     params(("id" = OrderId, Path, description = "The order"), StaleQuery),
     responses(
         (status = 200, description = "The order", body = OrderViewAnswer),
-        (status = 304, description = "The caller has this version (`If-None-Match`)"),
+        (status = 304, description = "The caller has this version (`If-None-Match`), and would be shown the same"),
         QueryProblems,
     )
 )]
@@ -137,12 +133,23 @@ pub(super) async fn get_order(
 ) -> Result<Response, Problem> {
     let seen = state.catch_up(wanted.about(id.0), query.allow_stale, &[ORDERS]).await?;
     let (order, viewer) = find_for(&state, &caller, id).await?;
-    let version = order.version;
-    let known = has_version(&headers, version);
-    let contact = if known { None } else { open_contact(&state, &caller, &order, viewer).await? };
-    let mut view = OrderView::new(order, viewer, state.domain.order_policy(), state.clock.now());
+    let (version, now) = (Version { number: order.version, since: order.updated_at }, state.clock.now());
+    let policy = state.domain.order_policy();
+    let shown = order.pii_sealed.as_ref().filter(|_| shows_contact(&order, viewer, &policy, now));
+    let contact = match shown {
+        Some(sealed) => open_contact(&state, &order, sealed).await?,
+        None => None,
+    };
+    // What was erased is gone from the picture, and no version says so.
+    let is_erased = shown.is_some() && contact.is_none();
+    let picture = |at| (OrderView::new(order.clone(), viewer, policy, at), shows_contact(&order, viewer, &policy, at));
+    let known = !is_erased && version.is_known(&headers, now, picture);
+    if viewer == Viewer::Admin && contact.is_some() && !known {
+        note_access(&caller, id);
+    }
+    let (mut view, _) = picture(now);
     view.contact = contact.map(Into::into);
-    Ok(seen.answer_version(Envelope::new(view), version, known))
+    Ok(seen.answer_version(Envelope::new(view), version.number, known))
 }
 
 /// The refunds of an order.
@@ -181,26 +188,18 @@ pub(super) async fn find_for(
     known.ok_or_else(|| Problem::not_found("there is no such order"))
 }
 
-/// Opens whom the meal is for. What an administrator sees of a person is written down.
-async fn open_contact(
-    state: &ReadState,
-    caller: &Principal,
-    order: &OrderRow,
-    viewer: Viewer,
-) -> Result<Option<OrderContact>, Problem> {
-    let Some(sealed) = &order.pii_sealed else { return Ok(None) };
-    if !shows_contact(order, viewer, &state.domain.order_policy(), state.clock.now()) {
-        return Ok(None);
-    }
-    if viewer == Viewer::Admin {
-        tracing::info!(
-            event = "personal_data_accessed",
-            admin.id = %caller.user_id,
-            order.id = %order.id,
-            "an administrator reads whom order {} is for",
-            order.id
-        );
-    }
+/// What an administrator is shown of a person is written down.
+fn note_access(caller: &Principal, id: OrderId) {
+    tracing::info!(
+        event = "personal_data_accessed",
+        admin.id = %caller.user_id,
+        order.id = %id,
+        "an administrator reads whom order {id} is for"
+    );
+}
+
+/// Opens whom the meal is for; none if that was erased.
+async fn open_contact(state: &ReadState, order: &OrderRow, sealed: &str) -> Result<Option<OrderContact>, Problem> {
     match state.sealer.open(order.customer_id, sealed).await {
         Ok(contact) => Ok(contact),
         Err(SealingError::Database(error)) => Err(unavailable(error)),

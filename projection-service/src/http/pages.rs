@@ -1,10 +1,12 @@
 //! Pages by key: how many rows, and where the next page begins.
 
+use chrono::DateTime;
 use serde::Serialize;
 use shared::web::{Cursor, Problem};
 use uuid::Uuid;
 
 use super::ReadState;
+use crate::projections::PageStart;
 
 const LIMIT_DEFAULT: u32 = 20;
 const LIMIT_MAX: u32 = 100;
@@ -40,4 +42,15 @@ pub(crate) fn start(
     filter: &impl Serialize,
 ) -> Result<Option<Cursor>, Problem> {
     cursor.map(|cursor| state.opaque.open_cursor(cursor, filter)).transpose()
+}
+
+/// Where the page before ended, in a list by time.
+pub(crate) fn start_in_time(
+    state: &ReadState,
+    cursor: Option<&str>,
+    filter: &impl Serialize,
+) -> Result<Option<PageStart>, Problem> {
+    let page_start =
+        |Cursor { sort_micros, id }: Cursor| Some(PageStart { at: DateTime::from_timestamp_micros(sort_micros)?, id });
+    Ok(start(state, cursor, filter)?.and_then(page_start))
 }

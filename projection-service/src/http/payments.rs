@@ -10,7 +10,7 @@ use shared::{
         order::Viewer,
         payment::{CaptureMode, PaymentStatus, Provider},
     },
-    web::{Caller, Envelope, PathId, Principal, Problem, Role, ValidQuery, headers::has_version},
+    web::{Caller, Envelope, PathId, Principal, Problem, Role, ValidQuery},
 };
 use utoipa::ToSchema;
 
@@ -18,7 +18,7 @@ use super::{
     ReadState,
     access::{unavailable, viewer_of},
     documents::{PaymentViewAnswer, QueryProblems},
-    freshness::{StaleQuery, Wanted},
+    freshness::{StaleQuery, Version, Wanted},
 };
 use crate::projections::{
     GIFTS, ORDERS, PAYMENTS,
@@ -118,7 +118,7 @@ pub struct PaymentView {
     params(("id" = PaymentId, Path, description = "The payment"), StaleQuery),
     responses(
         (status = 200, description = "The payment", body = PaymentViewAnswer),
-        (status = 304, description = "The caller has this version (`If-None-Match`)"),
+        (status = 304, description = "The caller has this version (`If-None-Match`), and would be shown the same"),
         QueryProblems,
     )
 )]
@@ -137,9 +137,10 @@ pub(super) async fn get_payment(
     let Some((viewer, OwnedPayment { payment, .. })) = known else {
         return Err(Problem::not_found("there is no such payment"));
     };
-    let version = payment.version;
-    let view = PaymentView::new(payment, viewer);
-    Ok(seen.answer_version(Envelope::new(view), version, has_version(&headers, version)))
+    let version = Version { number: payment.version, since: payment.updated_at };
+    let picture = |_| PaymentView::new(payment.clone(), viewer);
+    let (now, headers) = (state.clock.now(), &headers);
+    Ok(seen.answer_version(Envelope::new(picture(now)), version.number, version.is_known(headers, now, picture)))
 }
 
 fn side_of(caller: &Principal, found: &OwnedPayment) -> Option<Viewer> {

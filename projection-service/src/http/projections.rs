@@ -25,8 +25,8 @@ use super::{
     operators::{Operator, Reason, accepted, answer, not_made, reason},
 };
 use crate::{
-    engine::{Model, Replay, count_letters},
-    history::{self, StreamId},
+    engine::{Model, count_letters},
+    history::{self, RowAt},
     operations::{self, JobError, NewOperation, Operation, OperationKind, OperationState, Wanted},
     rebuild::{self, Audit, GenerationView, SwapWhen},
 };
@@ -240,12 +240,17 @@ pub(super) async fn forget_generations(
 }
 
 /// The rows that a projection has of one aggregate, or had as of a position: folded anew, whatever stands in the table.
+///
+/// `orders` and `order_facts` have rows of orders, `payments` of payments, `gifts` of gifts, `disputes` of disputes. `ledger`
+/// has of each order and each gift what it posted, also what its payments posted. `feed` has of each order and each gift
+/// who was told what of it, also what users' feeds have forgotten by now. What rows add up to has no id of an
+/// aggregate: the books' accounts as of a position are `GET /admin/ledger/accounts?at_position=`.
 #[utoipa::path(
     get, path = "/admin/projections/{name}/rows/{id}", operation_id = "get_projection_rows", tag = "operators",
     security(("bearer" = [])),
     params(
         ("name" = String, Path, description = "The projection"),
-        ("id" = Uuid, Path, description = "The aggregate"),
+        ("id" = Uuid, Path, description = "The order, payment, gift or dispute"),
         RowQuery,
     ),
     responses((status = 200, description = "The rows", body = RowsAnswer), OperatorProblems)
@@ -254,13 +259,14 @@ pub(super) async fn get_projection_rows(
     State(state): State<ReadState>,
     _: Operator,
     Named(model): Named,
-    RowId(aggregate_id): RowId,
+    RowId(id): RowId,
     ValidQuery(query): ValidQuery<RowQuery>,
 ) -> Result<Response, Problem> {
-    let Replay::ByStream(aggregate_type) = model.replay() else { return Err(mixed()) };
-    let stream = StreamId { aggregate_type, aggregate_id };
-    let at = query.at_position.unwrap_or(i64::MAX as u64);
-    let rows = history::row_at(&state.log, &*model, stream, at).await.map_err(refused)?;
+    let sources = model.sources().ok_or_else(mixed)?;
+    let discarded = rebuild::discarded(&state.db, model.name()).await.map_err(unavailable)?;
+    let position = query.at_position.unwrap_or(i64::MAX as u64);
+    let row = RowAt { id, position, discarded: &discarded };
+    let rows = history::rows_at(&state.log, (&*model, sources), row).await.map_err(refused)?;
     if rows.is_empty() {
         return Err(Problem::not_found("there was no such row"));
     }

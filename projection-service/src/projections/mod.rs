@@ -13,12 +13,15 @@ pub mod disputes;
 pub mod feed;
 pub mod gifts;
 pub mod ledger;
+mod newest_first;
 pub mod order_facts;
 pub mod orders;
 pub mod payments;
 
 #[cfg(test)]
 pub(crate) mod samples;
+
+pub use newest_first::{PageStart, newest_first, read_doc};
 
 use crate::engine::{Failpoints, Models, Named};
 

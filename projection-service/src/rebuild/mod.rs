@@ -36,6 +36,7 @@ pub(crate) use audit_job::report;
 pub use compare::Difference;
 pub use generations::{GenerationState, GenerationView, forget, list};
 pub use job::{Rebuild, RebuildInput, SwapWhen};
+pub(crate) use refusals::discarded;
 
 use crate::engine::{LetterPolicy, Models};
 

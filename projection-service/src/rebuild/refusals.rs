@@ -31,7 +31,7 @@ pub(super) async fn standstill(db: &PgPool, generation: &Generation) -> Result<S
 }
 
 /// The events that a person has had this projection pass over.
-pub(super) async fn discarded(db: &PgPool, projection: &str) -> Result<HashSet<Position>, sqlx::Error> {
+pub(crate) async fn discarded(db: &PgPool, projection: &str) -> Result<HashSet<Position>, sqlx::Error> {
     let positions: Vec<i64> =
         sqlx::query_scalar("SELECT position FROM dead_letters WHERE queue_name = $1 AND status = 'DISCARDED'")
             .bind(projection)

@@ -1,5 +1,7 @@
 //! Money: an exact number of minor units of one currency. No float, no silent rounding, no mixing.
 
+mod allocation;
+
 use std::fmt;
 
 use iso_currency::Currency;
@@ -30,6 +32,9 @@ pub enum MoneyError {
     /// Two currencies in one sum.
     #[error("the currencies {0} and {1} cannot be mixed")]
     CurrencyMismatch(&'static str, &'static str),
+    /// A share for nobody.
+    #[error("there is nobody to share the amount out to")]
+    NobodyToShare,
     /// Not an ISO 4217 code of a currency with minor units.
     #[error("the currency is not known")]
     UnknownCurrency,

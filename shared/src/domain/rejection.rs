@@ -1,5 +1,7 @@
 //! How the domain says no, for machines: every aggregate's error implements this one trait.
 
+use std::borrow::Cow;
+
 /// What kind of no it is. `http` turns the kind into a status, once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RejectionKind {
@@ -22,7 +24,7 @@ pub trait Rejection: std::error::Error + Send + Sync + 'static {
     fn rule(&self) -> &'static str;
 
     /// The field at fault as a JSON pointer, for `Validation`.
-    fn pointer(&self) -> Option<&'static str> {
+    fn pointer(&self) -> Option<Cow<'static, str>> {
         None
     }
 

@@ -39,9 +39,23 @@ impl EventUpcaster for OrderCreatedV1 {
     }
 }
 
+/// `payment_refund_resolved` version 1 knew only money that we had sent ourselves; version 2 leaves the rest out then.
+struct PaymentRefundResolvedV1;
+
+impl EventUpcaster for PaymentRefundResolvedV1 {
+    fn can_upcast(&self, event_type: &str, event_version: &str) -> bool {
+        event_type == "payment_refund_resolved" && event_version == "1"
+    }
+
+    fn upcast(&self, mut event: SerializedEvent) -> SerializedEvent {
+        event.event_version = "2".to_owned();
+        event
+    }
+}
+
 /// Every upcaster, oldest first; also what a plain postgres-es program hands to its event store.
 pub fn upcasters() -> Vec<Box<dyn EventUpcaster>> {
-    vec![Box::new(OrderPaidV1), Box::new(OrderCreatedV1)]
+    vec![Box::new(OrderPaidV1), Box::new(OrderCreatedV1), Box::new(PaymentRefundResolvedV1)]
 }
 
 /// Understands a stored payload. Today's version is read straight into its type; an older one goes through the

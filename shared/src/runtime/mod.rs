@@ -7,6 +7,7 @@ pub mod jetstream;
 pub mod metrics;
 pub mod platform;
 pub mod postgres;
+pub mod program;
 pub mod settings;
 pub mod supervisor;
 pub mod telemetry;

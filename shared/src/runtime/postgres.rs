@@ -37,7 +37,10 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (120, "bulk generations", include_str!("../../../migrations/0120_bulk_generations.sql")),
     (121, "feed audit", include_str!("../../../migrations/0121_feed_audit.sql")),
     (122, "snapshot landmarks", include_str!("../../../migrations/0122_snapshot_landmarks.sql")),
+    (130, "integrity holds", include_str!("../../../migrations/0130_integrity_holds.sql")),
+    (140, "events by kind", include_str!("../../../migrations/0140_events_by_kind.sql")),
     (150, "room for updates", include_str!("../../../migrations/0150_room_for_updates.sql")),
+    (151, "finer dish rollups", include_str!("../../../migrations/0151_finer_dish_rollups.sql")),
     (160, "analyst bounds", include_str!("../../../migrations/0160_analyst_bounds.sql")),
 ];
 

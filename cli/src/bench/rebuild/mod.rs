@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{report::Machine, stage::Stage};
 use steps::Watched;
+pub use steps::catch_up;
 
 /// A rebuild is to reach this part of the rate at which the log comes out by COPY.
 const REBUILD_WANTED: f64 = 0.5;

@@ -77,6 +77,33 @@ async fn activate(process: &Process, gift_id: GiftId) {
     ask(process, gift_id, Actor::Customer(HOLDER), now(), activate).await;
 }
 
+/// A gift that was bought, paid and taken.
+async fn taken(process: &Process) -> GiftId {
+    let (gift_id, payment_id) = gift(1);
+    buy(process, gift_id).await;
+    issued(process, gift_id, payment_id).await;
+    activate(process, gift_id).await;
+    gift_id
+}
+
+/// An order that costs more than the gift holds for it, and that nobody has paid the rest of.
+async fn half_paid(process: &Process, gift_id: GiftId) -> OrderId {
+    let (order_id, _) = order(1);
+    let mut share = reserve(process, gift_id, order_id).await;
+    share.share.amount = Money::rub(PRICE_KOPECKS - 1_000);
+    place(process, order_id, share).await;
+    order_id
+}
+
+async fn call_off(process: &Process, order_id: OrderId) {
+    let cancel = OrderCommand::Cancel { reason_code: None, reason_text: None };
+    process.order(submission(order_id.0, Actor::Customer(CUSTOMER), cancel)).await.unwrap();
+}
+
+async fn share_is_free(process: &Process, gift_id: GiftId) {
+    until("the share is free", async || pots(process, gift_id).await == [PRICE_KOPECKS, 0, 0, 0, 0]).await;
+}
+
 /// The first of the two steps of an order with a gift.
 async fn reserve(process: &Process, gift_id: GiftId, order_id: OrderId) -> OrderGift {
     let reserve = ReserveGift {
@@ -176,10 +203,7 @@ async fn a_share_whose_order_was_never_placed_comes_free_when_its_time_is_over()
     let database = TestDatabase::new().await;
     let bank = Bank::default();
     let service = Service::start(&database, &bank).await;
-    let (gift_id, payment_id) = gift(1);
-    buy(&service.process, gift_id).await;
-    issued(&service.process, gift_id, payment_id).await;
-    activate(&service.process, gift_id).await;
+    let gift_id = taken(&service.process).await;
     // Killed between the two steps.
     let share = reserve(&service.process, gift_id, order(1).0).await;
     drop(service);
@@ -187,7 +211,7 @@ async fn a_share_whose_order_was_never_placed_comes_free_when_its_time_is_over()
     service.clock.advance(TimeDelta::seconds(30));
     assert_eq!(pots(&service.process, gift_id).await, [0, PRICE_KOPECKS, 0, 0, 0], "not before its time");
     service.clock.advance(TimeDelta::minutes(1));
-    until("the share is free", async || pots(&service.process, gift_id).await == [PRICE_KOPECKS, 0, 0, 0, 0]).await;
+    share_is_free(&service.process, gift_id).await;
     // Whoever comes back after all that time finds that the share is no good for an order any more.
     let OrderCommand::Create(mut late) = create(order(1).0) else { panic!("not a create") };
     late.gift = Some(share);
@@ -201,15 +225,9 @@ async fn a_share_of_an_order_that_can_still_be_paid_is_looked_at_again() {
     let database = TestDatabase::new().await;
     let bank = Bank::default();
     let service = Service::start(&database, &bank).await;
-    let (gift_id, payment_id) = gift(1);
-    buy(&service.process, gift_id).await;
-    issued(&service.process, gift_id, payment_id).await;
-    activate(&service.process, gift_id).await;
-    let (order_id, _) = order(1);
-    let mut share = reserve(&service.process, gift_id, order_id).await;
-    // The order costs more than the gift holds for it, and nobody has paid the rest when the share's time is over.
-    share.share.amount = Money::rub(PRICE_KOPECKS - 1_000);
-    place(&service.process, order_id, share).await;
+    let gift_id = taken(&service.process).await;
+    let order_id = half_paid(&service.process, gift_id).await;
+    // The rest is not paid when the share's time is over.
     sqlx::query("DELETE FROM timers WHERE kind = 'order_payment_deadline'").execute(&database.db).await.unwrap();
     service.clock.advance(TimeDelta::minutes(101));
     let armed = "SELECT due_at FROM timers WHERE kind = 'gift_reservation_ttl'";
@@ -219,9 +237,8 @@ async fn a_share_of_an_order_that_can_still_be_paid_is_looked_at_again() {
     })
     .await;
     assert_eq!(events(&database.db, "gift_reservation_released").await, 0);
-    let cancel = OrderCommand::Cancel { reason_code: None, reason_text: None };
-    service.process.order(submission(order_id.0, Actor::Customer(CUSTOMER), cancel)).await.unwrap();
-    until("the share is free", async || pots(&service.process, gift_id).await == [PRICE_KOPECKS, 0, 0, 0, 0]).await;
+    call_off(&service.process, order_id).await;
+    share_is_free(&service.process, gift_id).await;
 }
 
 #[tokio::test]
@@ -266,17 +283,10 @@ async fn a_cancelled_order_gives_its_share_up() {
     let database = TestDatabase::new().await;
     let bank = Bank::default();
     let service = Service::start(&database, &bank).await;
-    let (gift_id, payment_id) = gift(1);
-    buy(&service.process, gift_id).await;
-    issued(&service.process, gift_id, payment_id).await;
-    activate(&service.process, gift_id).await;
-    let (order_id, _) = order(1);
-    let mut share = reserve(&service.process, gift_id, order_id).await;
-    share.share.amount = Money::rub(PRICE_KOPECKS - 1_000);
-    place(&service.process, order_id, share).await;
-    let cancel = OrderCommand::Cancel { reason_code: None, reason_text: None };
-    service.process.order(submission(order_id.0, Actor::Customer(CUSTOMER), cancel)).await.unwrap();
-    until("the share is free", async || pots(&service.process, gift_id).await == [PRICE_KOPECKS, 0, 0, 0, 0]).await;
+    let gift_id = taken(&service.process).await;
+    let order_id = half_paid(&service.process, gift_id).await;
+    call_off(&service.process, order_id).await;
+    share_is_free(&service.process, gift_id).await;
     let causes: Vec<String> =
         sqlx::query_scalar("SELECT payload ->> 'cause' FROM events WHERE event_type = 'gift_reservation_released'")
             .fetch_all(&database.db)

@@ -3,6 +3,7 @@
 mod lists;
 mod orders;
 mod others;
+mod pictures;
 
 use serde_json::Value;
 use shared::{

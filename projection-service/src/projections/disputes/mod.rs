@@ -9,5 +9,5 @@ mod row;
 mod tests;
 
 pub use fold::Disputes;
-pub use queries::{DisputeFilter, PageStart, find, list};
+pub use queries::{DisputeFilter, find, list};
 pub use row::{DisputeRow, EvidenceRow, OfferRow, OfferStatus, ProposalRow, ResolutionRow, SealedWords};

@@ -1,11 +1,10 @@
 //! What is asked of disputes.
 
-use chrono::{DateTime, Utc};
 use shared::domain::{DisputeId, OrderId, ProducerId, UserId, dispute::DisputeStatus};
-use sqlx::{PgPool, Postgres, QueryBuilder, Row, postgres::PgRow, types::Json};
-use uuid::Uuid;
+use sqlx::{PgPool, Postgres, QueryBuilder};
 
 use super::row::DisputeRow;
+use crate::projections::{PageStart, newest_first, read_doc};
 
 /// Which disputes a list shows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,15 +19,6 @@ pub struct DisputeFilter {
     pub order_id: Option<OrderId>,
 }
 
-/// The last dispute of the page before.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PageStart {
-    /// When it was opened.
-    pub opened_at: DateTime<Utc>,
-    /// Its id, which orders those that were opened at one instant.
-    pub id: Uuid,
-}
-
 /// One dispute.
 pub async fn find(db: &PgPool, id: DisputeId) -> Result<Option<DisputeRow>, sqlx::Error> {
     let row = sqlx::query("SELECT doc FROM disputes WHERE id = $1").bind(id.0).fetch_optional(db).await?;
@@ -39,8 +29,7 @@ pub async fn find(db: &PgPool, id: DisputeId) -> Result<Option<DisputeRow>, sqlx
 pub async fn list(
     db: &PgPool,
     filter: &DisputeFilter,
-    after: Option<PageStart>,
-    limit: i64,
+    page: (Option<PageStart>, i64),
 ) -> Result<Vec<DisputeRow>, sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new("SELECT doc FROM disputes WHERE true");
     if let Some(UserId(id)) = filter.customer_id {
@@ -55,14 +44,5 @@ pub async fn list(
     if let Some(OrderId(id)) = filter.order_id {
         query.push(" AND order_id = ").push_bind(id);
     }
-    if let Some(PageStart { opened_at, id }) = after {
-        query.push(" AND opened_at <= ").push_bind(opened_at);
-        query.push(" AND (opened_at < ").push_bind(opened_at).push(" OR id > ").push_bind(id).push(")");
-    }
-    query.push(" ORDER BY opened_at DESC, id LIMIT ").push_bind(limit);
-    query.build().fetch_all(db).await?.iter().map(read_doc).collect()
-}
-
-fn read_doc(row: &PgRow) -> Result<DisputeRow, sqlx::Error> {
-    row.try_get::<Json<DisputeRow>, _>("doc").map(|Json(dispute)| dispute)
+    newest_first(db, query, "opened_at", page).await
 }

@@ -1,5 +1,6 @@
 //! The fold: which event tells whom what.
 
+use serde_json::Value;
 use shared::{
     domain::{
         AggregateType, DomainEvent, GiftId, OrderId,
@@ -83,6 +84,12 @@ impl Projection for Feed {
 
     fn settle(row: &mut FeedRow) {
         row.take_entries();
+    }
+
+    fn show(row: FeedRow) -> Value {
+        let mut shown = serde_json::to_value(&row).unwrap_or_default();
+        shown["told"] = row.entries().iter().map(NewEntry::shown).collect();
+        shown
     }
 }
 

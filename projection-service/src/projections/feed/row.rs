@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 use shared::{
     domain::{GiftId, OrderId, ProducerId, UserId, order::OrderStatus},
     log::{Position, RecordedEvent},
@@ -150,6 +150,16 @@ impl NewEntry {
             recorded_at: event.recorded_at,
         }
     }
+
+    /// The entry for operators, who know nobody's ids of entries.
+    pub(super) fn shown(&self) -> Value {
+        let to = match self.recipient {
+            Recipient::User(user_id) => json!({"user_id": user_id}),
+            Recipient::Producer(producer_id) => json!({"producer_id": producer_id}),
+        };
+        let Self { position, occurred_at, .. } = self;
+        json!({"position": position, "occurred_at": occurred_at, "to": to, "type": self.kind.name(), "data": self.kind.data()})
+    }
 }
 
 /// What an entry says.
@@ -167,6 +177,14 @@ impl EntryKind {
         match self {
             Self::OrderStatusUpdate(_) => "order_status_update",
             Self::Notification(_) => "notification",
+        }
+    }
+
+    /// The message's data.
+    pub fn data(&self) -> Value {
+        match self {
+            Self::OrderStatusUpdate(update) => json!(update),
+            Self::Notification(notification) => json!(notification),
         }
     }
 }

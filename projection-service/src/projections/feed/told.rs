@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, Row, types::Json};
 use uuid::Uuid;
 
-use super::row::{EntryKind, NewEntry};
+use super::row::NewEntry;
 use crate::engine::Drift;
 
 const TABLE: &str = "feed_entries";
@@ -45,13 +45,8 @@ pub(super) async fn compare(
     }
     let mut due = Told::new();
     for (user_id, entry) in by_user.iter().flat_map(|(user_id, entries)| entries.iter().map(move |it| (*user_id, it))) {
-        let data = match &entry.kind {
-            EntryKind::OrderStatusUpdate(update) => serde_json::to_value(update),
-            EntryKind::Notification(notification) => serde_json::to_value(notification),
-        };
-        let data = data.map_err(|error| sqlx::Error::Encode(error.into()))?;
         let key = (user_id, entry.position as i64);
-        due.entry(key).or_default().push(without_words(entry.kind.name(), data));
+        due.entry(key).or_default().push(without_words(entry.kind.name(), entry.kind.data()));
     }
     // The oldest are swept, one after the other.
     for (user_id, entries) in by_user {

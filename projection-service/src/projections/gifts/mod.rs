@@ -8,5 +8,5 @@ mod row;
 mod tests;
 
 pub use fold::Gifts;
-pub use queries::{GiftPageStart, GiftSide, find, list};
+pub use queries::{GiftSide, find, list};
 pub use row::{GiftAttemptRow, GiftAttemptStatus, GiftRefundRow, GiftRefundStatus, GiftRow, GiftUseRow, GiftUseStatus};

@@ -42,6 +42,7 @@ fn payment_is_heard(event: &PaymentEvent) -> bool {
         PaymentEvent::PaymentSucceeded(_)
         | PaymentEvent::PaymentRefundRequested(_)
         | PaymentEvent::PaymentRefundSucceeded(_)
+        | PaymentEvent::PaymentRefundResolved(_)
         | PaymentEvent::PaymentChargebackRecorded(_)
         | PaymentEvent::PaymentExternalRefundRecorded(_) => true,
         PaymentEvent::PaymentInitiated(_)
@@ -58,7 +59,6 @@ fn payment_is_heard(event: &PaymentEvent) -> bool {
         | PaymentEvent::PaymentRefundUnknown(_)
         | PaymentEvent::PaymentAbortPostponed(_)
         | PaymentEvent::PaymentRefundResolutionProposed(_)
-        | PaymentEvent::PaymentRefundResolved(_)
         | PaymentEvent::PaymentIntegrityViolated(_)
         | PaymentEvent::PaymentIntegrityResolutionProposed(_)
         | PaymentEvent::PaymentIntegrityResolved(_) => false,

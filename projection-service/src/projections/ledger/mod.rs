@@ -15,5 +15,5 @@ mod store;
 mod tests;
 
 pub use fold::Ledger;
-pub use queries::{AccountKey, AccountRow, accounts, totals};
+pub use queries::{AccountFilter, AccountKey, AccountRow, accounts, totals};
 pub use row::{LedgerPosting, LedgerRow, Remembered};

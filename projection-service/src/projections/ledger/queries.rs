@@ -1,8 +1,11 @@
 //! What is asked of the books.
 
-use shared::domain::{
-    Currency,
-    ledger::{AccountKind, Side},
+use shared::{
+    domain::{
+        Currency,
+        ledger::{AccountKind, Side},
+    },
+    log::Position,
 };
 use sqlx::{PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
@@ -40,31 +43,58 @@ impl AccountRow {
     }
 }
 
-/// The accounts of a kind, or of every kind, in the order of their names, after the one named.
+/// Which accounts, and as of when. Left out, each of them means all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AccountFilter {
+    /// Of this kind.
+    pub kind: Option<AccountKind>,
+    /// About this.
+    pub owner_id: Option<Uuid>,
+    /// As they stood after the event at this position: only those that something was booked on by then.
+    pub at: Option<Position>,
+}
+
+/// The accounts as they stand, or as their postings up to a position add up: those stay as they were made.
+const NOW: &str = "ledger_accounts";
+const THEN: &str = "
+    (SELECT account, owner_id, currency,
+            coalesce(sum(amount_minor) FILTER (WHERE side = 'debit'), 0)::bigint AS debit_minor,
+            coalesce(sum(amount_minor) FILTER (WHERE side = 'credit'), 0)::bigint AS credit_minor
+     FROM ledger_postings
+     WHERE position <= $7
+     GROUP BY account, owner_id, currency) AS as_of
+";
+
+/// These accounts, in the order of their names, after the one named.
 pub async fn accounts(
     db: &PgPool,
-    kind: Option<AccountKind>,
+    filter: AccountFilter,
     after: Option<&AccountKey>,
     limit: i64,
 ) -> Result<Vec<AccountRow>, sqlx::Error> {
-    let rows = sqlx::query(
+    let from = if filter.at.is_none() { NOW } else { THEN };
+    let statement = format!(
         "
         SELECT account, owner_id, currency, debit_minor, credit_minor
-        FROM ledger_accounts
+        FROM {from}
         WHERE ($1::text IS NULL OR account = $1)
             AND ($2::text IS NULL OR (account, owner_id, currency) > ($2::text, $3::uuid, $4::text))
+            AND ($5::uuid IS NULL OR owner_id = $5)
         ORDER BY account, owner_id, currency
-        LIMIT $5
+        LIMIT $6
         ",
-    )
-    .bind(kind.map(AccountKind::as_str))
-    .bind(after.map(|(account, _, _)| account))
-    .bind(after.map(|(_, owner_id, _)| *owner_id))
-    .bind(after.map(|(_, _, currency)| currency))
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
-    rows.iter().map(read_row).collect()
+    );
+    let mut asked = sqlx::query(&statement)
+        .bind(filter.kind.map(AccountKind::as_str))
+        .bind(after.map(|(account, _, _)| account))
+        .bind(after.map(|(_, owner_id, _)| *owner_id))
+        .bind(after.map(|(_, _, currency)| currency))
+        .bind(filter.owner_id)
+        .bind(limit);
+    if let Some(at) = filter.at {
+        asked = asked.bind(at as i64);
+    }
+    asked.fetch_all(db).await?.iter().map(read_row).collect()
 }
 
 /// The sums of all accounts of each kind.

@@ -29,12 +29,8 @@ pub enum Width {
 }
 
 impl Width {
-    /// In which orders are summed up, from the widest.
-    pub const OF_ORDERS: [Self; 6] =
-        [Self::Month, Self::Day, Self::ThreeHours, Self::Hour, Self::Quarter, Self::FiveMinutes];
-
-    /// In which dishes are summed up, from the widest. There are too many dishes for the finest.
-    pub const OF_DISHES: [Self; 5] = [Self::Month, Self::Day, Self::ThreeHours, Self::Hour, Self::Quarter];
+    /// From the widest.
+    pub const ALL: [Self; 6] = [Self::Month, Self::Day, Self::ThreeHours, Self::Hour, Self::Quarter, Self::FiveMinutes];
 
     /// The stable name, as in the table.
     pub fn as_str(self) -> &'static str {
@@ -102,11 +98,10 @@ pub struct Span {
     pub to: DateTime<Utc>,
 }
 
-/// Any range [from, to) as few parts (two a width and one more), each of the widest stretches that fit. The widest comes
-/// first in `widths`.
-pub fn cover(widths: &[Width], from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Span> {
+/// Any range [from, to) as few parts (two a width and one more), each of the widest stretches that fit.
+pub fn cover(from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Span> {
     let mut spans = Vec::new();
-    cover_with(widths, from.max(ALWAYS.0), to.min(ALWAYS.1), &mut spans);
+    cover_with(&Width::ALL, from.max(ALWAYS.0), to.min(ALWAYS.1), &mut spans);
     spans
 }
 

@@ -140,12 +140,17 @@ impl Rollups {
         self.change(fact, -1);
     }
 
+    /// How many sums there are.
+    pub fn count(&self) -> usize {
+        self.orders.len() + self.dishes.len()
+    }
+
     fn change(&mut self, fact: &OrderFact, sign: i64) {
         let currency = fact.total_price.currency().code();
         let measures = OrderMeasures::of(fact);
         for basis in [Basis::Created, Basis::Completed] {
             let Some(at) = basis.instant(fact) else { continue };
-            for width in Width::OF_ORDERS {
+            for width in Width::ALL {
                 for producer_id in [EVERYBODY, fact.producer_id] {
                     let bucket = width.floor(at);
                     let key = OrderBucket { producer_id, basis, width, currency, bucket };
@@ -154,7 +159,7 @@ impl Rollups {
             }
         }
         for (dish_id, measures) in dishes_of(fact) {
-            for width in Width::OF_DISHES {
+            for width in Width::ALL {
                 let (producer_id, bucket) = (fact.producer_id, width.floor(fact.created_at));
                 let key = DishBucket { dish_id, producer_id, width, currency, bucket };
                 add_at(self.dishes.entry(key), |sum| sum.add(measures, sign));

@@ -9,7 +9,7 @@ mod tests;
 
 pub use fold::Orders;
 pub(crate) use fold::status_name;
-pub use queries::{OrderFilter, PageStart, active_by_status, find, list, read_doc};
+pub use queries::{OrderFilter, active_by_status, find, list};
 pub use row::{
     AttemptStatus, CancellationRow, OrderDisputeRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow,
     RefundStatus,

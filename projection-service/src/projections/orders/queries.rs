@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use shared::domain::{OrderId, ProducerId, UserId, order::OrderStatus};
-use sqlx::{PgPool, Postgres, QueryBuilder, Row, types::Json};
-use uuid::Uuid;
+use sqlx::{PgPool, Postgres, QueryBuilder, Row};
 
 use super::{fold::status_name, row::OrderRow};
+use crate::projections::{PageStart, newest_first, read_doc};
 
 /// Which orders a list shows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,15 +22,6 @@ pub struct OrderFilter {
     pub to: Option<DateTime<Utc>>,
 }
 
-/// The last order of the page before.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PageStart {
-    /// When it was placed.
-    pub created_at: DateTime<Utc>,
-    /// Its id, which orders those that were placed at one instant.
-    pub id: Uuid,
-}
-
 /// One order.
 pub async fn find(db: &PgPool, id: OrderId) -> Result<Option<OrderRow>, sqlx::Error> {
     let row = sqlx::query("SELECT doc FROM orders WHERE id = $1").bind(id.0).fetch_optional(db).await?;
@@ -41,8 +32,7 @@ pub async fn find(db: &PgPool, id: OrderId) -> Result<Option<OrderRow>, sqlx::Er
 pub async fn list(
     db: &PgPool,
     filter: &OrderFilter,
-    after: Option<PageStart>,
-    limit: i64,
+    page: (Option<PageStart>, i64),
 ) -> Result<Vec<OrderRow>, sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new("SELECT doc FROM orders WHERE true");
     if let Some(UserId(id)) = filter.customer_id {
@@ -60,12 +50,7 @@ pub async fn list(
     if let Some(to) = filter.to {
         query.push(" AND created_at < ").push_bind(to);
     }
-    if let Some(PageStart { created_at, id }) = after {
-        query.push(" AND created_at <= ").push_bind(created_at);
-        query.push(" AND (created_at < ").push_bind(created_at).push(" OR id > ").push_bind(id).push(")");
-    }
-    query.push(" ORDER BY created_at DESC, id LIMIT ").push_bind(limit);
-    query.build().fetch_all(db).await?.iter().map(read_doc).collect()
+    newest_first(db, query, "created_at", page).await
 }
 
 /// How many orders stand where, for those that are not at their end.
@@ -76,9 +61,4 @@ pub async fn active_by_status(db: &PgPool) -> Result<Vec<(String, i64)>, sqlx::E
          GROUP BY status",
     );
     rows.fetch_all(db).await?.iter().map(|row| Ok((row.try_get("status")?, row.try_get("orders")?))).collect()
-}
-
-/// The document of a row.
-pub fn read_doc(row: &sqlx::postgres::PgRow) -> Result<OrderRow, sqlx::Error> {
-    row.try_get::<Json<OrderRow>, _>("doc").map(|Json(order)| order)
 }

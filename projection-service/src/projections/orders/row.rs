@@ -120,10 +120,10 @@ impl OrderRow {
 }
 
 impl OrderRow {
-    /// What was paid and is not promised back, in minor units; held money counts once a cook took the order on.
+    /// What was paid and is not promised back, in minor units; held money counts until the order is called off.
     pub fn refundable_minor(&self) -> i64 {
         let Some(payment) = self.payment.as_ref().filter(|_| self.paid_at.is_some()) else { return 0 };
-        let is_let_go = matches!(self.status, OrderStatus::Paid | OrderStatus::Cancelled);
+        let is_let_go = self.status == OrderStatus::Cancelled;
         let card = match payment.status {
             AttemptStatus::Authorized if is_let_go => 0,
             AttemptStatus::Authorized | AttemptStatus::Succeeded => payment.amount.minor(),

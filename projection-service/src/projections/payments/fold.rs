@@ -122,7 +122,13 @@ impl PaymentRow {
                 let proposal = RefundProposalRow { finding, proposed_by };
                 self.refund(proposed.refund_id, domain)?.proposal = Some(proposal);
             }
-            PaymentEvent::PaymentRefundResolved(resolved) => self.refund(resolved.refund_id, domain)?.proposal = None,
+            PaymentEvent::PaymentRefundResolved(resolved) => {
+                let refund = self.refund(resolved.refund_id, domain)?;
+                refund.proposal = None;
+                if resolved.back_already.is_some() {
+                    refund.set(PaymentRefundStatus::BackAlready);
+                }
+            }
             PaymentEvent::PaymentIntegrityViolated(_) => self.integrity_hold = true,
             PaymentEvent::PaymentIntegrityResolutionProposed(proposed) => {
                 let (decision, proposed_by) = (proposed.decision, proposed.proposed_by);

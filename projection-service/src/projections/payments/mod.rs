@@ -8,7 +8,7 @@ mod row;
 mod tests;
 
 pub use fold::Payments;
-pub use queries::{OwnedPayment, find};
+pub use queries::{OwnedPayment, find, on_hold};
 pub use row::{
     BankActKind, BankActRow, IntegrityProposalRow, PaymentFailureRow, PaymentRefundRow, PaymentRefundStatus,
     PaymentRow, PaymentUse, RefundProposalRow,

@@ -38,3 +38,9 @@ pub async fn find(db: &PgPool, id: PaymentId) -> Result<Option<OwnedPayment>, sq
         producer_id: row.try_get::<Option<_>, _>("producer_id")?.map(ProducerId),
     }))
 }
+
+/// How many payments stand still until two administrators have agreed what to do.
+pub async fn on_hold(db: &PgPool) -> Result<i64, sqlx::Error> {
+    // The words of `payments_on_hold_idx`.
+    sqlx::query_scalar("SELECT count(*) FROM payments WHERE doc ->> 'integrity_hold' = 'true'").fetch_one(db).await
+}

@@ -206,6 +206,8 @@ pub enum PaymentRefundStatus {
     Failed,
     /// Nobody knows yet.
     Unknown,
+    /// The customer has it from the bank, which took or gave it back itself.
+    BackAlready,
 }
 
 /// What one administrator would do about the provider's contradiction.

@@ -74,7 +74,7 @@ async fn a_million_events_are_rebuilt_under_load_and_one_false_row_is_found_amon
     let ended = loop {
         test.log.events.clear();
         let read = Instant::now();
-        let page = orders::list(&test.db, &OrderFilter::default(), None, 50).await.expect("a query fails");
+        let page = orders::list(&test.db, &OrderFilter::default(), (None, 50)).await.expect("a query fails");
         assert_eq!(page.len(), 50, "a list is half built");
         slowest = slowest.max(read.elapsed());
         append_one(&test, 1_000_001 + written).await;

@@ -34,7 +34,7 @@ fn reader(db: &PgPool, ids: Vec<Uuid>, stop: Arc<AtomicBool>, reads: Arc<AtomicU
             let row = orders::find(&db, ids[at].into()).await.expect("a query fails").expect("a row is gone");
             assert!(row.version >= versions[at], "a row goes back");
             versions[at] = row.version;
-            let page = orders::list(&db, &OrderFilter::default(), None, 50).await.expect("a query fails");
+            let page = orders::list(&db, &OrderFilter::default(), (None, 50)).await.expect("a query fails");
             assert_eq!(page.len(), 50, "a list is half built");
             reads.fetch_add(1, Ordering::Relaxed);
         }

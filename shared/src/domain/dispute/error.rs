@@ -1,5 +1,7 @@
 //! Why a dispute says no.
 
+use std::borrow::Cow;
+
 use crate::domain::{MoneyError, Rejection, RejectionKind};
 
 /// Why a dispute said no.
@@ -12,6 +14,8 @@ pub enum DisputeError {
     PermissionDenied,
     #[error("this value cannot be used here")]
     InvalidValue { pointer: &'static str },
+    #[error("this evidence cannot be used; give words, or up to ten files by their SHA-256")]
+    InvalidEvidence { pointer: String },
     #[error("shorten the text to at most {max} characters")]
     TooLong { pointer: &'static str, max: usize },
 
@@ -54,7 +58,9 @@ impl Rejection for DisputeError {
         match self {
             Self::NotFound => RejectionKind::NotFound,
             Self::PermissionDenied => RejectionKind::PermissionDenied,
-            Self::InvalidValue { .. } | Self::TooLong { .. } => RejectionKind::Validation,
+            Self::InvalidValue { .. } | Self::InvalidEvidence { .. } | Self::TooLong { .. } => {
+                RejectionKind::Validation
+            }
             _ => RejectionKind::Rule,
         }
     }
@@ -63,7 +69,7 @@ impl Rejection for DisputeError {
         match self {
             Self::NotFound => "dispute_not_found",
             Self::PermissionDenied => "permission_denied",
-            Self::InvalidValue { .. } => "invalid_value",
+            Self::InvalidValue { .. } | Self::InvalidEvidence { .. } => "invalid_value",
             Self::TooLong { .. } => "too_long",
             Self::InvalidTransition => "invalid_transition",
             Self::AlreadyResolved => "dispute_already_resolved",
@@ -81,9 +87,10 @@ impl Rejection for DisputeError {
         }
     }
 
-    fn pointer(&self) -> Option<&'static str> {
+    fn pointer(&self) -> Option<Cow<'static, str>> {
         match self {
-            Self::InvalidValue { pointer } | Self::TooLong { pointer, .. } => Some(pointer),
+            Self::InvalidValue { pointer } | Self::TooLong { pointer, .. } => Some(Cow::Borrowed(pointer)),
+            Self::InvalidEvidence { pointer } => Some(Cow::Owned(pointer.clone())),
             _ => None,
         }
     }

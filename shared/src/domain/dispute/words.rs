@@ -86,15 +86,21 @@ const PIECES_MAX: usize = 10;
 const SEALED_BYTES_MAX: usize = 16_384;
 
 impl Evidence {
-    /// Whether it says anything, and no more than it may.
-    pub fn is_well_formed(&self) -> bool {
+    /// Whether it says anything, and no more than it may; else the field at fault, as a JSON pointer into the piece.
+    pub fn check(&self) -> Result<(), String> {
         let is_hash =
             |file: &String| file.len() == 64 && file.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        let says_something = self.text_sealed.is_some() || !self.file_refs.is_empty();
-        says_something
-            && self.file_refs.len() <= FILES_MAX
-            && self.file_refs.iter().all(is_hash)
-            && fits(self.text_sealed.as_deref())
+        let says_nothing = self.text_sealed.is_none() && self.file_refs.is_empty();
+        if says_nothing || !fits(self.text_sealed.as_deref()) {
+            return Err("/text".to_owned());
+        }
+        if self.file_refs.len() > FILES_MAX {
+            return Err("/file_refs".to_owned());
+        }
+        match self.file_refs.iter().position(|file| !is_hash(file)) {
+            Some(index) => Err(format!("/file_refs/{index}")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -124,11 +130,14 @@ pub struct DisputeClaim {
 
 impl DisputeClaim {
     /// The field that is out of its bounds, as a JSON pointer.
-    pub fn check(&self) -> Result<(), &'static str> {
-        if self.evidence.len() > PIECES_MAX || !self.evidence.iter().all(Evidence::is_well_formed) {
-            return Err("/evidence");
+    pub fn check(&self) -> Result<(), String> {
+        if self.evidence.len() > PIECES_MAX {
+            return Err("/evidence".to_owned());
         }
-        if fits(self.description_sealed.as_deref()) { Ok(()) } else { Err("/description") }
+        for (index, piece) in self.evidence.iter().enumerate() {
+            piece.check().map_err(|field| format!("/evidence/{index}{field}"))?;
+        }
+        if fits(self.description_sealed.as_deref()) { Ok(()) } else { Err("/description".to_owned()) }
     }
 }
 

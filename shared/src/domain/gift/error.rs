@@ -1,5 +1,7 @@
 //! Why a gift says no.
 
+use std::borrow::Cow;
+
 use crate::domain::{MoneyError, Rejection, RejectionKind};
 
 /// Why a gift said no.
@@ -88,7 +90,7 @@ impl From<MoneyError> for GiftError {
     fn from(error: MoneyError) -> Self {
         match error {
             MoneyError::CurrencyMismatch(..) | MoneyError::UnknownCurrency => Self::CurrencyMismatch,
-            MoneyError::OutOfRange | MoneyError::Precision(_) => Self::ValueOutOfRange,
+            MoneyError::OutOfRange | MoneyError::Precision(_) | MoneyError::NobodyToShare => Self::ValueOutOfRange,
         }
     }
 }
@@ -144,10 +146,10 @@ impl Rejection for GiftError {
         }
     }
 
-    fn pointer(&self) -> Option<&'static str> {
+    fn pointer(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::OutOfRange { pointer, .. } | Self::TooLong { pointer, .. } | Self::InvalidValue { pointer } => {
-                Some(pointer)
+                Some(Cow::Borrowed(pointer))
             }
             _ => None,
         }

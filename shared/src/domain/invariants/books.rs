@@ -20,7 +20,7 @@ pub(super) fn unapplied_drained(facts: &Facts, rest: &Rest) -> Vec<Left> {
 }
 
 fn has_open_refund(facts: &Facts, payment_id: PaymentId) -> bool {
-    facts.payments.get(&payment_id).is_some_and(|payment| payment.refunds.iter().any(|back| back.succeeded == 0))
+    facts.payments.get(&payment_id).is_some_and(|payment| payment.refunds.iter().any(|back| !back.is_over()))
 }
 
 /// 16: what an order was paid is in escrow, with the cook and the platform, or owed or gone back; after the release

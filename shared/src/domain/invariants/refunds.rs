@@ -13,7 +13,8 @@ use crate::domain::{
     payment::{PaymentEvent, PaymentRefundRequested, PaymentRefundSource},
 };
 
-/// 9: no more goes back through a payment than it captured, refunds that failed aside.
+/// 9: no more goes back through a payment than it captured, refunds that failed aside; and no more is said to be back
+/// without us than the bank took or gave back.
 pub(super) fn goes_back_within_captured(now: &Moment<'_>) -> Verdict {
     let DomainEvent::Payment(event) = now.domain else { return Ok(()) };
     let Some(payment) = now.before.payments.get(&PaymentId(now.event.aggregate_id)) else { return Ok(()) };
@@ -22,6 +23,11 @@ pub(super) fn goes_back_within_captured(now: &Moment<'_>) -> Verdict {
         PaymentEvent::PaymentRefundSubmitted(refund) => payment.failed_minor(refund.refund_id),
         PaymentEvent::PaymentRefundUnknown(refund) => payment.failed_minor(refund.refund_id),
         PaymentEvent::PaymentRefundSucceeded(refund) => payment.failed_minor(refund.refund_id),
+        PaymentEvent::PaymentRefundResolved(resolved) => {
+            let Some(amount) = resolved.back_already else { return Ok(()) };
+            let (said, gone) = (payment.back_already_minor() + amount.minor(), payment.bank_minor);
+            return hold(said <= gone, || format!("{said} is said to be back, the bank took {gone}"));
+        }
         _ => return Ok(()),
     };
     let (claimed, captured) = (payment.claimed_minor() + more, payment.captured.map_or(0, Money::minor));

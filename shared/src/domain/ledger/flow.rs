@@ -184,6 +184,11 @@ impl Flow {
                 self.arrived_on_card(refund.refund_id);
                 book.post(Account::RefundDue(refund.refund_id), Account::PspClearing, refund.amount)
             }
+            // It was a loss; now it has paid what was owed.
+            PaymentEvent::PaymentRefundResolved(resolved) => match resolved.back_already {
+                Some(amount) => self.back_already(payment_id, resolved.refund_id, amount, book),
+                None => Ok(()),
+            },
             // Gone at once, and a loss until an order owes it.
             PaymentEvent::PaymentChargebackRecorded(act) => {
                 book.post(Account::ChargebackLoss, Account::PspClearing, act.amount)
@@ -205,11 +210,22 @@ impl Flow {
             | PaymentEvent::PaymentRefundUnknown(_)
             | PaymentEvent::PaymentAbortPostponed(_)
             | PaymentEvent::PaymentRefundResolutionProposed(_)
-            | PaymentEvent::PaymentRefundResolved(_)
             | PaymentEvent::PaymentIntegrityViolated(_)
             | PaymentEvent::PaymentIntegrityResolutionProposed(_)
             | PaymentEvent::PaymentIntegrityResolved(_) => Ok(()),
         }
+    }
+
+    /// The order may have settled it before, when it heard of the bank's act; money that bought nothing has no order.
+    fn back_already(
+        &mut self,
+        payment_id: PaymentId,
+        refund_id: RefundId,
+        amount: Money,
+        book: &mut Book,
+    ) -> Result<(), LedgerError> {
+        let was_owed = self.arrived_on_card(refund_id).is_some() || refund_id == RefundId::of_unapplied(payment_id);
+        if was_owed { book.post(Account::RefundDue(refund_id), Account::ChargebackLoss, amount) } else { Ok(()) }
     }
 
     /// What the money had paid for while it was only held is posted now.

@@ -1,5 +1,7 @@
 //! Why an order says no.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::domain::{Money, MoneyError, Rejection, RejectionKind};
@@ -18,6 +20,10 @@ pub enum OrderError {
     TooLong { pointer: &'static str, max: usize },
     #[error("this value cannot be used here")]
     InvalidValue { pointer: &'static str },
+    #[error("mark each dish of the order once, from 1 to 5")]
+    InvalidMark { index: usize, field: &'static str },
+    #[error("this claim cannot be used; mind the limits of its fields")]
+    InvalidClaim { pointer: String },
 
     #[error("a dish is not available now; take it out of the order")]
     DishUnavailable,
@@ -116,7 +122,7 @@ impl From<MoneyError> for OrderError {
     fn from(error: MoneyError) -> Self {
         match error {
             MoneyError::CurrencyMismatch(..) | MoneyError::UnknownCurrency => Self::CurrencyMismatch,
-            MoneyError::OutOfRange | MoneyError::Precision(_) => Self::LimitExceeded,
+            MoneyError::OutOfRange | MoneyError::Precision(_) | MoneyError::NobodyToShare => Self::LimitExceeded,
         }
     }
 }
@@ -126,7 +132,11 @@ impl Rejection for OrderError {
         match self {
             Self::NotFound => RejectionKind::NotFound,
             Self::PermissionDenied => RejectionKind::PermissionDenied,
-            Self::OutOfRange { .. } | Self::TooLong { .. } | Self::InvalidValue { .. } => RejectionKind::Validation,
+            Self::OutOfRange { .. }
+            | Self::TooLong { .. }
+            | Self::InvalidValue { .. }
+            | Self::InvalidMark { .. }
+            | Self::InvalidClaim { .. } => RejectionKind::Validation,
             _ => RejectionKind::Rule,
         }
     }
@@ -137,7 +147,8 @@ impl Rejection for OrderError {
             Self::PermissionDenied => "permission_denied",
             Self::OutOfRange { .. } => "out_of_range",
             Self::TooLong { .. } => "too_long",
-            Self::InvalidValue { .. } => "invalid_value",
+            Self::InvalidMark { field: "rating", .. } => "out_of_range",
+            Self::InvalidValue { .. } | Self::InvalidMark { .. } | Self::InvalidClaim { .. } => "invalid_value",
             Self::DishUnavailable => "dish_unavailable",
             Self::ProducerInactive => "producer_inactive",
             Self::ProducerClosed => "producer_closed",
@@ -184,11 +195,13 @@ impl Rejection for OrderError {
         }
     }
 
-    fn pointer(&self) -> Option<&'static str> {
+    fn pointer(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::OutOfRange { pointer, .. } | Self::TooLong { pointer, .. } | Self::InvalidValue { pointer } => {
-                Some(pointer)
+                Some(Cow::Borrowed(pointer))
             }
+            Self::InvalidMark { index, field } => Some(Cow::Owned(format!("/per_item/{index}/{field}"))),
+            Self::InvalidClaim { pointer } => Some(Cow::Owned(pointer.clone())),
             _ => None,
         }
     }

@@ -219,6 +219,8 @@ pub enum RefundState {
     },
     /// The money went back.
     Succeeded,
+    /// The customer has it from the bank, which took or gave it back without us: it is not sent any more.
+    BackAlready,
     /// The provider refused it; the next try is a new epoch.
     Failed {
         /// Under which epoch.

@@ -100,6 +100,9 @@ impl Initiated {
                 let (epoch, finding, proposed_by) = (proposed.epoch, proposed.finding, proposed.proposed_by);
                 self.set_proposal(proposed.refund_id, Some(RefundProposal { epoch, finding, proposed_by }));
             }
+            PaymentEvent::PaymentRefundResolved(resolved) if resolved.back_already.is_some() => {
+                self.set_refund(resolved.refund_id, RefundState::BackAlready);
+            }
             PaymentEvent::PaymentRefundResolved(resolved) => self.set_proposal(resolved.refund_id, None),
             PaymentEvent::PaymentIntegrityViolated(violated) => {
                 let (field, actual) = (violated.field, violated.actual);
@@ -170,7 +173,7 @@ impl Initiated {
         for refund in self.refunds.iter_mut().filter(|refund| refund.refund_id == refund_id) {
             refund.state = state;
             // It is over, or begins anew: what somebody said before is about something else.
-            if matches!(state, RefundState::Succeeded | RefundState::Failed { .. }) {
+            if matches!(state, RefundState::Succeeded | RefundState::BackAlready | RefundState::Failed { .. }) {
                 refund.proposal = None;
             }
         }

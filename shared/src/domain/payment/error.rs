@@ -1,5 +1,7 @@
 //! Why a payment says no.
 
+use std::borrow::Cow;
+
 use crate::domain::{MoneyError, Rejection, RejectionKind};
 
 /// Why a payment said no.
@@ -64,7 +66,9 @@ impl From<MoneyError> for PaymentError {
     fn from(error: MoneyError) -> Self {
         match error {
             MoneyError::CurrencyMismatch(..) | MoneyError::UnknownCurrency => Self::CurrencyMismatch,
-            MoneyError::OutOfRange | MoneyError::Precision(_) => Self::InvalidValue { pointer: "/amount" },
+            MoneyError::OutOfRange | MoneyError::Precision(_) | MoneyError::NobodyToShare => {
+                Self::InvalidValue { pointer: "/amount" }
+            }
         }
     }
 }
@@ -108,9 +112,9 @@ impl Rejection for PaymentError {
         }
     }
 
-    fn pointer(&self) -> Option<&'static str> {
+    fn pointer(&self) -> Option<Cow<'static, str>> {
         match self {
-            Self::InvalidValue { pointer } | Self::TooLong { pointer, .. } => Some(pointer),
+            Self::InvalidValue { pointer } | Self::TooLong { pointer, .. } => Some(Cow::Borrowed(pointer)),
             _ => None,
         }
     }

@@ -53,7 +53,7 @@ aggregate_events! {
         /// An administrator said what the bank's books say of a refund in doubt; another has to say the same.
         PaymentRefundResolutionProposed => "payment_refund_resolution_proposed" v 1,
         /// Two administrators agreed on what became of it.
-        PaymentRefundResolved => "payment_refund_resolved" v 1,
+        PaymentRefundResolved => "payment_refund_resolved" v 2,
         /// What the provider says does not fit what was asked.
         PaymentIntegrityViolated => "payment_integrity_violated" v 1,
         /// An administrator said what to do about it; another has to say the same.
@@ -255,7 +255,8 @@ pub struct PaymentRefundResolutionProposed {
     pub proposed_by: UserId,
 }
 
-/// `payment_refund_resolved`
+/// `payment_refund_resolved`, version 2. Version 1 knew no `back_already`: who said that the money went back said that we
+/// had sent it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentRefundResolved {
     /// The refund.
@@ -270,6 +271,9 @@ pub struct PaymentRefundResolved {
     pub proposed_by: UserId,
     /// The other one, who agreed.
     pub approved_by: UserId,
+    /// How much of what the bank took or gave back without us this refund stands for: it is settled and never sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_already: Option<Money>,
 }
 
 /// `payment_integrity_violated`

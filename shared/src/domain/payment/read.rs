@@ -129,7 +129,7 @@ impl Payment {
         match self.status() {
             Some(PaymentStatus::Failed | PaymentStatus::Refunded) => true,
             Some(PaymentStatus::Succeeded | PaymentStatus::PartiallyRefunded) => {
-                self.refunds().iter().all(|refund| refund.state == RefundState::Succeeded)
+                self.refunds().iter().all(|refund| refund.state.is_over())
             }
             Some(
                 PaymentStatus::Initiated
@@ -164,7 +164,7 @@ impl Payment {
             return None;
         }
         let next = |refund: &Refund, epoch| NextRefund { refund_id: refund.refund_id, amount: refund.amount, epoch };
-        let waiting = self.queued_refunds().next().map(|refund| next(refund, 1));
+        let waiting = self.queued_refunds().find(|refund| payment.leaves(refund.amount)).map(|refund| next(refund, 1));
         waiting.or_else(|| {
             payment.refunds.iter().find_map(|refund| match refund.state {
                 // What has taken its place meanwhile (another refund, a chargeback) leaves nothing to send.
@@ -177,8 +177,35 @@ impl Payment {
                 | RefundState::Requested
                 | RefundState::Submitted { .. }
                 | RefundState::Unknown { .. }
-                | RefundState::Succeeded => None,
+                | RefundState::Succeeded
+                | RefundState::BackAlready => None,
             })
+        })
+    }
+
+    /// The refund whose turn it would be and that has nothing left to be sent of: the customer's bank took the money
+    /// first, or another refund did.
+    pub fn crowded_out(&self, now: DateTime<Utc>) -> Option<NextRefund> {
+        let payment = self.initiated()?;
+        if payment.is_on_hold() || payment.operation.is_some() || payment.in_flight_refund().is_some() {
+            return None;
+        }
+        payment.refunds.iter().find_map(|refund| {
+            let epoch = match refund.state {
+                RefundState::Requested if !payment.leaves(refund.amount) => 1,
+                RefundState::Failed { epoch, retry_at: Some(retry_at) }
+                    if retry_at <= now && !payment.has_room_for(refund.amount) =>
+                {
+                    epoch.saturating_add(1)
+                }
+                RefundState::Requested
+                | RefundState::Failed { .. }
+                | RefundState::Submitted { .. }
+                | RefundState::Unknown { .. }
+                | RefundState::Succeeded
+                | RefundState::BackAlready => return None,
+            };
+            Some(NextRefund { refund_id: refund.refund_id, amount: refund.amount, epoch })
         })
     }
 }
@@ -242,9 +269,28 @@ impl Initiated {
 
     /// What went back or may yet go back, and what the customer's bank took back: no more than came can go.
     pub(super) fn refunds_claimed_minor(&self) -> i64 {
-        let by_us = self.sum_minor(|state| !matches!(state, RefundState::Failed { .. }));
+        self.refunds_asked_minor().saturating_add(self.bank_minor(BankActKind::Chargeback))
+    }
+
+    /// What went back or may yet go back. What a chargeback leaves of it is seen when it is to be sent: it is owed either
+    /// way.
+    pub(super) fn refunds_asked_minor(&self) -> i64 {
+        let by_us = self.sum_minor(|state| !matches!(state, RefundState::Failed { .. } | RefundState::BackAlready));
+        by_us.saturating_add(self.bank_minor(BankActKind::Refund))
+    }
+
+    /// Whether what is gone leaves so much to be sent.
+    fn leaves(&self, amount: Money) -> bool {
+        let captured = self.captured().map_or(0, Money::minor);
+        let gone = self.refunded_minor().saturating_add(self.bank_minor(BankActKind::Chargeback));
+        gone.saturating_add(amount.minor()) <= captured
+    }
+
+    /// Whether what the bank took or gave back without us is so much, beside the refunds that it stands for already.
+    pub(super) fn is_back_without_us(&self, amount: Money) -> bool {
         let by_bank = self.bank_minor(BankActKind::Refund).saturating_add(self.bank_minor(BankActKind::Chargeback));
-        by_us.saturating_add(by_bank)
+        let settled = self.sum_minor(|state| state == RefundState::BackAlready);
+        by_bank.saturating_sub(settled) >= amount.minor()
     }
 
     pub(super) fn bank_minor(&self, kind: BankActKind) -> i64 {
@@ -255,5 +301,15 @@ impl Initiated {
     fn sum_minor(&self, counts: impl Fn(RefundState) -> bool) -> i64 {
         let counted = self.refunds.iter().filter(|refund| counts(refund.state));
         counted.fold(0, |sum, refund| sum.saturating_add(refund.amount.minor()))
+    }
+}
+
+impl RefundState {
+    /// Whether the customer has the money.
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Succeeded | Self::BackAlready => true,
+            Self::Requested | Self::Submitted { .. } | Self::Unknown { .. } | Self::Failed { .. } => false,
+        }
     }
 }

@@ -52,6 +52,9 @@ macro_rules! metrics {
         }
 
         impl Metrics {
+            /// The names as they are registered; in a scrape counters and histograms have endings besides.
+            pub const NAMES: &[&str] = &[$($name),*];
+
             fn register_all(mut registry: Registry) -> Self {
                 $(
                     let $field: $type = $make;
@@ -131,6 +134,8 @@ metrics! {
         "timer_lag_seconds", "How late a timer fired";
     ledger_balance: Family<Account, Gauge> = Family::default(),
         "ledger_balance_minor", "Balance of a ledger account in minor units";
+    integrity_holds: Gauge = Gauge::default(),
+        "integrity_holds", "Payments that stand still because the provider contradicts what was asked; alarm when above 0";
     invariant_violations: Family<Invariant, Counter> = Family::default(),
         "invariant_violations", "Violations the auditor found, by number of the invariant; alarm when above 0";
 

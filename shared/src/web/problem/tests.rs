@@ -18,8 +18,8 @@ impl Rejection for Refused {
         "order_not_payable"
     }
 
-    fn pointer(&self) -> Option<&'static str> {
-        Some("/quantity")
+    fn pointer(&self) -> Option<std::borrow::Cow<'static, str>> {
+        Some("/quantity".into())
     }
 }
 

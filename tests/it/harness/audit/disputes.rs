@@ -7,7 +7,7 @@ use std::{
 
 use shared::{
     domain::{
-        DisputeId, DomainEvent,
+        DisputeId, DomainEvent, Money,
         dispute::{DecidedBy, DisputeEvent, DisputeOutcome, DisputeResolved},
         order::{OrderEvent, RefundSource},
     },
@@ -18,6 +18,8 @@ use uuid::Uuid;
 #[derive(Debug, Default)]
 struct Order {
     claims: Vec<DisputeId>,
+    /// What could go back when each was claimed.
+    refundable: HashMap<DisputeId, Money>,
     open: Option<DisputeId>,
     frozen: bool,
     /// What disputes had authorised back.
@@ -68,6 +70,7 @@ impl Books {
             OrderEvent::OrderPayoutFrozen(frozen) => {
                 assert!(order.open.is_none(), "position {position}: two disputes at once");
                 order.claims.push(frozen.dispute_id);
+                order.refundable.insert(frozen.dispute_id, frozen.refundable);
                 (order.open, order.frozen) = (Some(frozen.dispute_id), true);
             }
             OrderEvent::OrderPayoutUnfrozen(unfrozen) => {
@@ -94,6 +97,8 @@ impl Books {
                 let order = self.orders.get(&opened.order_id.0);
                 let claimed = order.is_some_and(|order| order.claims.contains(&id));
                 assert!(claimed, "position {position}: opened before the order was claimed");
+                let at_claim = order.and_then(|order| order.refundable.get(&id));
+                assert_eq!(at_claim, Some(&opened.refundable), "position {position}: opened about another amount");
                 self.opened.insert(id);
             }
             DisputeEvent::DisputeResolved(resolved) => {

@@ -103,6 +103,10 @@ impl Payment {
                 assert_eq!(refund.0, succeeded.amount.minor(), "position {position}: another amount went back");
                 refund.1 = Refund::Arrived;
             }
+            // The customer has it from the bank: two people found so.
+            PaymentEvent::PaymentRefundResolved(resolved) if resolved.back_already.is_some() => {
+                self.refunds.get_mut(&resolved.refund_id.0).unwrap().1 = Refund::Arrived;
+            }
             PaymentEvent::PaymentRefundFailed(failed) if failed.retry_at.is_none() => {
                 self.refunds.get_mut(&failed.refund_id.0).unwrap().1 = Refund::Failed;
             }

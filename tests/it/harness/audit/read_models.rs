@@ -198,7 +198,7 @@ async fn check_ledger(db: &PgPool, events: &[Arc<RecordedEvent>]) {
         .open()
         .map(|(account, of, minor)| ((account.kind().as_str(), account.owner().unwrap_or_default(), of.code()), minor))
         .collect();
-    let stored = ledger::accounts(db, None, None, i64::MAX).await.unwrap();
+    let stored = ledger::accounts(db, ledger::AccountFilter::default(), None, i64::MAX).await.unwrap();
     let balances: BTreeMap<_, _> = stored
         .iter()
         .map(|row| ((row.account.as_str(), row.owner_id, row.currency.code()), row.debit_minor - row.credit_minor))

@@ -15,7 +15,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use self::stories::{COMMISSION, Happening, PRICE, Plan, SHARE, credited, kitchen, mixed, story};
-use super::{AccountRow, Ledger, LedgerPosting, LedgerRow, accounts, totals};
+use super::{AccountFilter, AccountRow, Ledger, LedgerPosting, LedgerRow, accounts, totals};
 use crate::{
     engine::{Fold, FoldError, Projection, ReadModel},
     projections::samples::Log,
@@ -175,7 +175,7 @@ async fn check_tables(db: &PgPool, events: &[Arc<RecordedEvent>]) {
         }
     }
     let key = |row: &AccountRow| (row.account, row.owner_id);
-    let stored = accounts(db, None, None, 100_000).await.unwrap();
+    let stored = accounts(db, AccountFilter::default(), None, 100_000).await.unwrap();
     let open: BTreeMap<_, _> = stored.iter().map(|row| (key(row), row.debit_minor - row.credit_minor)).collect();
     let open: BTreeMap<_, _> = open.into_iter().filter(|(_, minor)| *minor != 0).collect();
     assert_eq!(open, plain(&books));
@@ -233,15 +233,40 @@ async fn accounts_are_paged_by_their_names() {
     let mut tx = db.begin().await.unwrap();
     Ledger::store(&mut tx, &fold.changes()).await.unwrap();
     tx.commit().await.unwrap();
-    let all = accounts(&db, Some(AccountKind::Escrow), None, 1_000).await.unwrap();
+    let escrow = AccountFilter { kind: Some(AccountKind::Escrow), ..AccountFilter::default() };
+    let all = accounts(&db, escrow, None, 1_000).await.unwrap();
     assert_eq!(all.len(), 20);
     let mut paged = Vec::new();
     while let Some(page) = {
         let after = paged.last().map(AccountRow::key);
-        Some(accounts(&db, Some(AccountKind::Escrow), after.as_ref(), 7).await.unwrap()).filter(|page| !page.is_empty())
+        Some(accounts(&db, escrow, after.as_ref(), 7).await.unwrap()).filter(|page| !page.is_empty())
     } {
         paged.extend(page);
     }
     assert_eq!(paged, all);
     assert!(paged.iter().all(|row| row.account == AccountKind::Escrow));
+}
+
+#[tokio::test]
+async fn accounts_as_of_a_position_are_what_a_fold_up_to_there_says() {
+    let (db, log) = (database().await, mixed(8, 20));
+    let mut fold = Fold::<Ledger>::new(Default::default());
+    log.events.iter().filter(|event| !Ledger::keys(event).is_empty()).for_each(|event| fold.take(event).unwrap());
+    let mut tx = db.begin().await.unwrap();
+    Ledger::store(&mut tx, &fold.changes()).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut books = Books::default();
+    for event in &log.events {
+        books.take(event).unwrap();
+        if event.position % 7 != 0 {
+            continue;
+        }
+        let filter = AccountFilter { at: Some(event.position), ..AccountFilter::default() };
+        let rows = accounts(&db, filter, None, 100_000).await.unwrap();
+        let open = rows.iter().map(|row| ((row.account, row.owner_id), row.debit_minor - row.credit_minor));
+        assert_eq!(open.filter(|(_, minor)| *minor != 0).collect::<BTreeMap<_, _>>(), plain(&books));
+        let Some(one) = rows.last() else { continue };
+        let one_of_them = AccountFilter { kind: Some(one.account), owner_id: Some(one.owner_id), ..filter };
+        assert_eq!(accounts(&db, one_of_them, None, 10).await.unwrap(), std::slice::from_ref(one));
+    }
 }

@@ -299,15 +299,18 @@ async fn every_report_says_what_a_fold_of_the_log_says() {
 }
 
 #[tokio::test]
-async fn the_migration_sums_up_the_facts_as_the_fold_does() {
+async fn the_migrations_sum_up_the_facts_as_the_fold_does() {
     let (db, mut log) = (database().await, History::of(6, 200));
     add_kitchens(&db).await;
     log.write(&db).await;
     fold(&db, &log, 500).await;
     sqlx::query("UPDATE order_rollups SET orders = orders + 1").execute(&db).await.unwrap();
     let mut tx = db.begin().await.unwrap();
-    let migration = include_str!("../../../../../migrations/0091_finer_rollups.sql");
-    sqlx::raw_sql(migration).execute(&mut *tx).await.unwrap();
+    let orders = include_str!("../../../../../migrations/0091_finer_rollups.sql");
+    let dishes = include_str!("../../../../../migrations/0151_finer_dish_rollups.sql");
+    for migration in [orders, dishes] {
+        sqlx::raw_sql(migration).execute(&mut *tx).await.unwrap();
+    }
     tx.commit().await.unwrap();
     check_tables(&db, &log).await;
     check_all(&db, &log, 6).await;

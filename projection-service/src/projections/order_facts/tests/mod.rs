@@ -112,7 +112,7 @@ fn at(text: &str) -> DateTime<Utc> {
 
 #[test]
 fn a_range_is_put_together_from_the_widest_stretches() {
-    let spans = cover(&Width::OF_ORDERS, at("2026-01-30T23:50:00Z"), at("2026-04-02T05:21:00Z"));
+    let spans = cover(at("2026-01-30T23:50:00Z"), at("2026-04-02T05:21:00Z"));
     let expected = [
         (Some(Width::FiveMinutes), "2026-01-30T23:50:00Z"),
         (Some(Width::Day), "2026-01-31T00:00:00Z"),
@@ -125,10 +125,10 @@ fn a_range_is_put_together_from_the_widest_stretches() {
         (None, "2026-04-02T05:20:00Z"),
     ];
     assert_eq!(spans.iter().map(|span| (span.width, span.from)).collect::<Vec<_>>(), expected.map(|(w, t)| (w, at(t))));
-    let within = cover(&Width::OF_ORDERS, at("2026-01-01T00:01:00Z"), at("2026-01-01T00:02:00Z"));
+    let within = cover(at("2026-01-01T00:01:00Z"), at("2026-01-01T00:02:00Z"));
     assert_eq!(within, [Span { width: None, from: at("2026-01-01T00:01:00Z"), to: at("2026-01-01T00:02:00Z") }]);
-    assert_eq!(cover(&Width::OF_ORDERS, at("2026-01-01T00:00:00Z"), at("2026-01-01T00:00:00Z")), []);
-    assert!(cover(&Width::OF_ORDERS, DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC).len() == 1);
+    assert_eq!(cover(at("2026-01-01T00:00:00Z"), at("2026-01-01T00:00:00Z")), []);
+    assert!(cover(DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC).len() == 1);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn the_parts_of_a_range_join_and_are_whole() {
     for seed in 0..5_000_i64 {
         let from = start + TimeDelta::minutes(seed * 7_919 % 200_000);
         let to = from + TimeDelta::seconds(seed * seed % 9_000_000);
-        let spans = cover(&Width::OF_ORDERS, from, to);
+        let spans = cover(from, to);
         assert!(spans.len() <= 13);
         let mut reached = from;
         for span in &spans {

@@ -13,9 +13,7 @@ const PIECES_MAX: u32 = 100;
 
 impl Opened {
     pub(super) fn submit_evidence(&self, party: Party, evidence: &Evidence, now: DateTime<Utc>) -> Decision {
-        if !evidence.is_well_formed() {
-            return Err(DisputeError::InvalidValue { pointer: "/file_refs" });
-        }
+        evidence.check().map_err(|pointer| DisputeError::InvalidEvidence { pointer })?;
         let due = match self.stage {
             Stage::Open { response_due } => response_due,
             Stage::UnderReview { decision_due, .. } => decision_due,

@@ -62,5 +62,5 @@ fn what_nobody_opened_does_not_exist() {
     }
     assert_eq!(DisputeError::NotFound.kind(), RejectionKind::NotFound);
     assert_eq!(DisputeError::OfferPending.kind(), RejectionKind::Rule);
-    assert_eq!(DisputeError::InvalidValue { pointer: "/amount" }.pointer(), Some("/amount"));
+    assert_eq!(DisputeError::InvalidValue { pointer: "/amount" }.pointer(), Some("/amount".into()));
 }

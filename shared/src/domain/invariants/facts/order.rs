@@ -108,10 +108,10 @@ impl OrderFacts {
         self.claims.iter().find(|claim| claim.is_open)
     }
 
-    /// Whether the card's part was only held, and nobody takes it.
+    /// Whether the card's part was only held, and the order was called off: then nobody takes it.
     pub(crate) fn is_let_go(&self) -> bool {
         let is_held = self.paid.as_ref().is_some_and(|paid| paid.funds == Funds::Authorized);
-        is_held && matches!(self.status, OrderStatus::Paid | OrderStatus::Cancelled)
+        is_held && self.status == OrderStatus::Cancelled
     }
 
     pub(crate) fn is_over(&self) -> bool {

@@ -35,6 +35,14 @@ pub(crate) struct Back {
     pub(crate) amount: Money,
     pub(crate) has_failed: bool,
     pub(crate) succeeded: u32,
+    /// Two people found that the customer has it from the bank.
+    pub(crate) is_back_already: bool,
+}
+
+impl Back {
+    pub(crate) fn is_over(&self) -> bool {
+        self.succeeded > 0 || self.is_back_already
+    }
 }
 
 impl PaymentFacts {
@@ -80,6 +88,11 @@ impl PaymentFacts {
         failed.map(|back| back.amount.minor()).sum()
     }
 
+    /// The refunds that the bank's own acts are said to stand for, in minor units.
+    pub(crate) fn back_already_minor(&self) -> i64 {
+        self.refunds.iter().filter(|back| back.is_back_already).map(|back| back.amount.minor()).sum()
+    }
+
     /// What went back, in minor units.
     pub(crate) fn returned_minor(&self) -> i64 {
         self.refunds.iter().filter(|back| back.succeeded > 0).map(|back| back.amount.minor()).sum()
@@ -87,7 +100,7 @@ impl PaymentFacts {
 
     pub(crate) fn is_over(&self) -> bool {
         match self.captured {
-            Some(_) => self.refunds.iter().all(|back| back.succeeded > 0),
+            Some(_) => self.refunds.iter().all(Back::is_over),
             None => self.status == PaymentStatus::Failed,
         }
     }
@@ -108,6 +121,7 @@ impl PaymentFacts {
                 amount: refund.amount,
                 has_failed: false,
                 succeeded: 0,
+                is_back_already: false,
             }),
             PaymentEvent::PaymentRefundSubmitted(refund) => {
                 self.change(refund.refund_id, |back| back.has_failed = false)
@@ -117,6 +131,9 @@ impl PaymentFacts {
             PaymentEvent::PaymentRefundSucceeded(refund) => self.change(refund.refund_id, |back| {
                 (back.has_failed, back.succeeded) = (false, back.succeeded + 1);
             }),
+            PaymentEvent::PaymentRefundResolved(resolved) if resolved.back_already.is_some() => {
+                self.change(resolved.refund_id, |back| back.is_back_already = true);
+            }
             PaymentEvent::PaymentIntegrityResolved(_) => self.is_resolved = true,
             PaymentEvent::PaymentChargebackRecorded(act) => self.bank_minor += act.amount.minor(),
             PaymentEvent::PaymentExternalRefundRecorded(act) => self.bank_minor += act.amount.minor(),

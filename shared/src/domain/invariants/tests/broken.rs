@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::*;
 use crate::domain::{
     DecodeError, Money,
-    ids::{OrderId, RefundId},
+    ids::{OrderId, RefundId, UserId},
     order::*,
     payment::*,
 };
@@ -243,4 +243,29 @@ fn inv_30_a_command_done_twice() {
         (event.metadata.command_id, event.causation_id) = (command, command);
     });
     assert!(audit(&good).report().is_clean());
+}
+
+#[test]
+fn inv_09_more_is_said_to_be_back_without_us_than_the_bank_took() {
+    let found_back = |kopecks| PaymentRefundResolved {
+        refund_id: refund(1),
+        epoch: 1,
+        finding: RefundFinding::Done,
+        reason: "the chargeback is this refund".into(),
+        proposed_by: UserId(Uuid::from_u128(71)),
+        approved_by: UserId(Uuid::from_u128(72)),
+        back_already: Some(Money::rub(kopecks)),
+    };
+    let act = PaymentChargebackRecorded { amount: Money::rub(PRICE), registry_ref: "CB-1".into() };
+    let owing = paid_by_card(PRICE)
+        .order(cancelled(OrderStatus::Paid, true))
+        .order(owed(1, PRICE, 0))
+        .pay(1, asked_back(refund(1), PRICE, PaymentRefundSource::OrderRefund))
+        .pay(1, PaymentRefundFailed { refund_id: refund(1), epoch: 1, code: None, retry_at: None });
+    let charged_back = owing.clone().pay(1, act);
+    check(9, &charged_back.clone().pay(1, found_back(PRICE)), &owing.pay(1, found_back(PRICE)));
+    let log = charged_back.pay(1, found_back(PRICE)).order(settled(1, RefundPart::Card));
+    let mut auditor = audit(&log);
+    auditor.judge_rest(&Rest::default());
+    assert!(auditor.report().is_clean(), "nothing is owed and nothing is left to explain");
 }

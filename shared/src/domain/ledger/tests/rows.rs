@@ -3,9 +3,12 @@
 use super::*;
 use crate::domain::{
     gift::{GiftRefundCause, GiftRefundRequested, GiftRefundReverted, GiftRefundSettled},
-    ids::RefundId,
+    ids::{RefundId, UserId},
     order::{Fault, Funds, OrderPaid, OrderRefundAuthorized, OrderStatus, RefundPart, RefundSource},
-    payment::{PaymentChargebackRecorded, PaymentExternalRefundRecorded, PaymentRefundSource},
+    payment::{
+        PaymentChargebackRecorded, PaymentExternalRefundRecorded, PaymentRefundResolved, PaymentRefundSource,
+        RefundFinding,
+    },
 };
 
 const ESCROW: Account = Account::Escrow(ORDER);
@@ -184,4 +187,46 @@ fn every_kind_has_a_name_of_its_own_that_is_read_back() {
         assert_eq!(AccountKind::from_name(kind.as_str()), Some(kind));
     }
     assert_eq!(AccountKind::from_name("cash"), None);
+}
+
+fn found_back(refund_id: RefundId, kopecks: Option<i64>) -> PaymentRefundResolved {
+    PaymentRefundResolved {
+        refund_id,
+        epoch: 1,
+        finding: RefundFinding::Done,
+        reason: "the chargeback is this refund".into(),
+        proposed_by: UserId(uuid::Uuid::from_u128(71)),
+        approved_by: UserId(uuid::Uuid::from_u128(72)),
+        back_already: kopecks.map(rub),
+    }
+}
+
+#[test]
+fn what_the_bank_took_back_pays_what_was_owed_and_is_no_loss_any_more() {
+    let act = PaymentChargebackRecorded { amount: rub(500), registry_ref: "CB-1".into() };
+    let owing = paid_by_card(500)
+        .order(cancelled(OrderStatus::Paid, true))
+        .order(owed(1, 500, 0))
+        .pay(1, asked_back(refund(1), 500, PaymentRefundSource::OrderRefund))
+        .pay(1, act.clone());
+    let found = owing.clone().pay(1, found_back(refund(1), Some(500)));
+    check(found.clone(), &[(due(1), Account::ChargebackLoss, 500)]);
+    check(found.clone().order(settled(1, RefundPart::Card)), &[]);
+    assert_eq!(books(&found).balances().open().count(), 0);
+    check(owing.clone().pay(1, found_back(refund(1), None)), &[]);
+    // The order heard of it first.
+    let told = owing.order(settled(1, RefundPart::Card));
+    check(told.clone(), &[(due(1), Account::ChargebackLoss, 500)]);
+    check(told.pay(1, found_back(refund(1), Some(500))), &[]);
+}
+
+#[test]
+fn money_that_bought_nothing_and_was_taken_back_is_no_loss() {
+    let act = PaymentChargebackRecorded { amount: rub(500), registry_ref: "CB-1".into() };
+    let refund_id = RefundId::of_unapplied(pay(1));
+    let request = asked_back(refund_id, 500, PaymentRefundSource::Unapplied);
+    let owing = awaiting(500).pay(1, succeeded(500)).pay(1, unapplied()).pay(1, request).pay(1, act);
+    let log = owing.pay(1, found_back(refund_id, Some(500)));
+    check(log.clone(), &[(Account::RefundDue(refund_id), Account::ChargebackLoss, 500)]);
+    assert_eq!(books(&log).balances().open().count(), 0);
 }

@@ -180,7 +180,7 @@ impl Placed {
 }
 
 fn check_claim(claim: &DisputeClaim, party: Party) -> Result<(), OrderError> {
-    claim.check().map_err(|pointer| OrderError::InvalidValue { pointer })?;
+    claim.check().map_err(|pointer| OrderError::InvalidClaim { pointer })?;
     // Only a chargeback that is written down makes a dispute of the bank's.
     match (claim.reason_code, party) {
         (DisputeReason::Bank, Party::System) if claim.claimed_amount.is_some() => Ok(()),

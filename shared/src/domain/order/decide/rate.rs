@@ -29,11 +29,13 @@ impl Placed {
     /// Each dish of the order may be marked once, no other dish at all.
     fn check_dish_marks(&self, marks: &[DishRating]) -> Result<(), OrderError> {
         for (index, mark) in marks.iter().enumerate() {
-            check_range(u32::from(mark.rating), "/per_item", 1, 5)?;
+            if !(1..=5).contains(&mark.rating) {
+                return Err(OrderError::InvalidMark { index, field: "rating" });
+            }
             let ordered = self.terms.portions.iter().any(|portion| portion.dish_id == mark.dish_id);
             let again = marks[..index].iter().any(|earlier| earlier.dish_id == mark.dish_id);
             if !ordered || again {
-                return Err(OrderError::InvalidValue { pointer: "/per_item" });
+                return Err(OrderError::InvalidMark { index, field: "dish_id" });
             }
         }
         Ok(())

@@ -131,8 +131,8 @@ impl Placed {
 
     pub(super) fn money_left_to_refund(&self) -> Result<Split, OrderError> {
         let paid = self.money_paid();
-        // Held money that nobody takes is let go: of the card there is left what went back, that is nothing.
-        let card = if self.may_be_captured() { paid.card } else { self.money_authorised_back()?.card };
+        // Held money that was let go took nothing: of the card there is left what went back, that is nothing.
+        let card = if self.is_let_go() { self.money_authorised_back()?.card } else { paid.card };
         self.money_left_of(Split { card, gift: paid.gift })
     }
 
@@ -146,15 +146,12 @@ impl Placed {
         Ok(Split { card: taken.card.sub(authorised.card)?, gift: taken.gift.sub(authorised.gift)? })
     }
 
-    /// Held money is taken when the cook accepts; before that, and once the order was called off, it is let go. Should it
-    /// be taken all the same, the shell says so (`RefundAmount::RestOfTaken`).
-    fn may_be_captured(&self) -> bool {
-        let Some(receipt) = self.receipt else { return false };
-        match (receipt.funds, self.stage) {
-            (Funds::Captured, _) => true,
-            (Funds::Authorized, Stage::Paid { .. } | Stage::Cancelled { .. }) => false,
-            (Funds::Authorized, _) => true,
-        }
+    /// Held money paid the order and is taken when the cook accepts: until then what is owed of it waits for that. Once
+    /// the order is called off the hold is lifted; should the money be taken all the same, the shell says so
+    /// (`RefundAmount::RestOfTaken`).
+    fn is_let_go(&self) -> bool {
+        let is_held = self.receipt.is_some_and(|receipt| receipt.funds == Funds::Authorized);
+        is_held && matches!(self.stage, Stage::Cancelled { .. })
     }
 
     pub(super) fn money_paid(&self) -> Split {

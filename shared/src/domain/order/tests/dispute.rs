@@ -159,13 +159,14 @@ fn complaints_about_the_meal_itself_need_evidence() {
     for reason in [DisputeReason::WrongItem, DisputeReason::Late, DisputeReason::Partial, DisputeReason::Fraud] {
         assert_eq!(names(&given, by_customer(150, claim(reason))), Ok(vec!["order_payout_frozen"]));
     }
-    let refused = || Err(OrderError::InvalidValue { pointer: "/evidence" });
+    let refused = |pointer: &str| Err(OrderError::InvalidClaim { pointer: pointer.to_owned() });
     let many = DisputeClaim { evidence: vec![photo(); 11], ..claim(DisputeReason::Quality) };
-    check(&given, by_customer(150, many), refused());
-    let files = |file_refs| DisputeClaim { evidence: vec![Evidence { file_refs, ..photo() }], ..claim_of(1) };
-    check(&given, by_customer(150, files(vec!["A".repeat(64)])), refused());
-    check(&given, by_customer(150, files(vec!["a".repeat(64); 11])), refused());
-    check(&given, by_customer(150, files(vec![])), refused());
+    check(&given, by_customer(150, many), refused("/evidence"));
+    let files = |file_refs| DisputeClaim { evidence: vec![photo(), Evidence { file_refs, ..photo() }], ..claim_of(1) };
+    let no_hash = vec!["a".repeat(64), "A".repeat(64)];
+    check(&given, by_customer(150, files(no_hash)), refused("/evidence/1/file_refs/1"));
+    check(&given, by_customer(150, files(vec!["a".repeat(64); 11])), refused("/evidence/1/file_refs"));
+    check(&given, by_customer(150, files(vec![])), refused("/evidence/1/text"));
 }
 
 #[test]

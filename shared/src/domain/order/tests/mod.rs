@@ -6,6 +6,7 @@ mod cancel;
 mod create;
 mod diagram;
 mod dispute;
+mod held;
 mod pay;
 mod properties;
 mod rate;

@@ -48,10 +48,11 @@ fn marks_are_one_to_five_and_for_dishes_of_the_order() {
     let range = |pointer| Err(OrderError::OutOfRange { pointer, min: 1, max: 5 });
     check(&given, rating(minute(201), |it| it.rating = 0), range("/rating"));
     check(&given, rating(minute(201), |it| it.rating = 6), range("/rating"));
-    check(&given, rating(minute(201), |it| it.per_item[0].rating = 6), range("/per_item"));
-    let stray = Err(OrderError::InvalidValue { pointer: "/per_item" });
-    check(&given, rating(minute(201), |it| it.per_item[0].dish_id = DishId(Uuid::from_u128(99))), stray.clone());
-    check(&given, rating(minute(201), |it| it.per_item = vec![it.per_item[0].clone(); 2]), stray);
+    let mark = |index, field| Err(OrderError::InvalidMark { index, field });
+    check(&given, rating(minute(201), |it| it.per_item[0].rating = 6), mark(0, "rating"));
+    let stray = DishId(Uuid::from_u128(99));
+    check(&given, rating(minute(201), |it| it.per_item[0].dish_id = stray), mark(0, "dish_id"));
+    check(&given, rating(minute(201), |it| it.per_item = vec![it.per_item[0].clone(); 2]), mark(1, "dish_id"));
     let long = Err(OrderError::TooLong { pointer: "/comment", max: 500 });
     check(&given, rating(minute(201), |it| it.comment = Some("ы".repeat(501))), long);
     assert_eq!(names(&given, rating(minute(201), |it| it.comment = Some("ы".repeat(500)))), Ok(vec!["order_rated"]));

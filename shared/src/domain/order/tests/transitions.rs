@@ -91,7 +91,7 @@ fn a_promise_is_between_one_minute_and_ten_hours() {
         assert_eq!(names(&history(OrderStatus::Ready), (cook(), minute(1), adjust)).is_ok(), fits);
     }
     let refusal = OrderError::OutOfRange { pointer: "/eta_minutes", min: 1, max: 600 };
-    assert_eq!(refusal.pointer(), Some("/eta_minutes"));
+    assert_eq!(refusal.pointer(), Some("/eta_minutes".into()));
     check(&history(OrderStatus::Paid), (cook(), minute(1), OrderCommand::Accept { eta_minutes: 0 }), Err(refusal));
 }
 

@@ -5,7 +5,7 @@ use crate::domain::{
     Money,
     payment::{
         BankAct, BankActKind, Initiated, PaymentChargebackRecorded, PaymentError, PaymentEvent,
-        PaymentExternalRefundRecorded, ProviderStatus, RefundState,
+        PaymentExternalRefundRecorded, ProviderStatus,
     },
 };
 
@@ -69,7 +69,7 @@ impl Initiated {
     /// All of it is back, and nothing that we asked for is open: somebody gave it back at the bank. Of a part nobody can
     /// say how much; an administrator writes that down.
     pub(super) fn hear_foreign_refund(&self, captured: Money, status: ProviderStatus) -> Vec<PaymentEvent> {
-        let nothing_open = self.refunds.iter().all(|refund| refund.state == RefundState::Succeeded);
+        let nothing_open = self.refunds.iter().all(|refund| refund.state.is_over());
         let rest = captured.minor() - self.refunded_minor();
         let charged_back = self.bank_minor(BankActKind::Chargeback);
         if status != ProviderStatus::Refunded || !nothing_open || rest <= charged_back {

@@ -158,7 +158,7 @@ impl Initiated {
     fn unapplied_money_is_back(&self) -> Vec<PaymentEvent> {
         let Some(refund) = self.refund(RefundId::of_unapplied(self.terms.payment_id)) else { return vec![] };
         match refund.state {
-            RefundState::Succeeded => vec![],
+            RefundState::Succeeded | RefundState::BackAlready => vec![],
             RefundState::Requested => vec![refund.succeeded(1).into()],
             RefundState::Submitted { epoch } | RefundState::Unknown { epoch } | RefundState::Failed { epoch, .. } => {
                 vec![refund.succeeded(epoch).into()]

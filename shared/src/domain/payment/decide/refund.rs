@@ -23,7 +23,10 @@ impl Initiated {
         if amount.currency() != captured.currency() {
             return Err(PaymentError::CurrencyMismatch);
         }
-        self.check_room_for(amount)?;
+        // What a chargeback took is owed all the same; that it cannot be sent is for people to settle.
+        if self.refunds_asked_minor().saturating_add(amount.minor()) > captured.minor() {
+            return Err(PaymentError::RefundExceedsCaptured);
+        }
         Ok(vec![PaymentRefundRequested { refund_id, amount, source }.into()])
     }
 
@@ -34,7 +37,7 @@ impl Initiated {
     pub(super) fn refund_result(&self, refund_id: RefundId, epoch: u32, outcome: &RefundOutcome) -> Decision {
         let refund = self.refund(refund_id).ok_or(PaymentError::RefundNotFound)?;
         let open_epoch = match refund.state {
-            RefundState::Succeeded => return Ok(vec![]),
+            RefundState::Succeeded | RefundState::BackAlready => return Ok(vec![]),
             RefundState::Requested => 1,
             RefundState::Submitted { epoch } | RefundState::Unknown { epoch } => epoch,
             RefundState::Failed { epoch, .. } => epoch.saturating_add(1),
@@ -49,9 +52,15 @@ impl Initiated {
             RefundState::Requested => self.may_start()?,
             RefundState::Failed { .. } => {
                 self.may_start()?;
-                self.check_room_for(refund.amount)?;
+                // What is not even tried needs no place.
+                if !matches!(outcome, RefundOutcome::Failed { .. }) {
+                    self.check_room_for(refund.amount)?;
+                }
             }
-            RefundState::Submitted { .. } | RefundState::Unknown { .. } | RefundState::Succeeded => {}
+            RefundState::Submitted { .. }
+            | RefundState::Unknown { .. }
+            | RefundState::Succeeded
+            | RefundState::BackAlready => {}
         }
         Ok(refund.happened(epoch, outcome))
     }

@@ -33,21 +33,27 @@ impl Initiated {
                 epoch
             }
             // Known meanwhile, from the bank or from these two.
-            (RefundState::Succeeded, RefundFinding::Done) => return Ok(vec![]),
-            (RefundState::Succeeded, RefundFinding::NotDone)
+            (RefundState::Succeeded | RefundState::BackAlready, RefundFinding::Done) => return Ok(vec![]),
+            (RefundState::Succeeded | RefundState::BackAlready, RefundFinding::NotDone)
             | (RefundState::Requested | RefundState::Failed { .. }, _) => {
                 return Err(PaymentError::RefundNotInDoubt);
             }
         };
-        if matches!(refund.state, RefundState::Failed { .. }) {
-            // What was refused does not claim its place any more; another may have taken it.
-            self.check_room_for(refund.amount)?;
+        // What was refused does not claim its place any more; another may have taken it.
+        let has_no_place = matches!(refund.state, RefundState::Failed { .. }) && !self.has_room_for(refund.amount);
+        // If it was the bank itself, the customer has the money from there.
+        let is_back = has_no_place && finding == RefundFinding::Done && self.is_back_without_us(refund.amount);
+        if has_no_place && !is_back {
+            return Err(PaymentError::RefundExceedsCaptured);
         }
         match refund.proposal.filter(|proposal| (proposal.epoch, proposal.finding) == (epoch, finding)) {
             Some(RefundProposal { proposed_by, .. }) if proposed_by != admin_id => {
                 let (reason, approved_by) = (reason.to_owned(), admin_id);
-                let resolved = PaymentRefundResolved { refund_id, epoch, finding, reason, proposed_by, approved_by };
-                Ok(vec![resolved.into(), refund.found(epoch, finding, intent.now)])
+                let back_already = is_back.then_some(refund.amount);
+                let resolved =
+                    PaymentRefundResolved { refund_id, epoch, finding, reason, proposed_by, approved_by, back_already };
+                let found = (!is_back).then(|| refund.found(epoch, finding, intent.now));
+                Ok(std::iter::once(resolved.into()).chain(found).collect())
             }
             // Nobody is their own second pair of eyes.
             Some(_) => Ok(vec![]),

@@ -50,5 +50,5 @@ fn what_nobody_initiated_does_not_exist() {
     check(&[], PaymentCommand::MarkApplied, Err(PaymentError::NotFound));
     assert_eq!(PaymentError::NotFound.kind(), RejectionKind::NotFound);
     assert_eq!(PaymentError::OnHold.kind(), RejectionKind::Rule);
-    assert_eq!(PaymentError::InvalidValue { pointer: "/amount" }.pointer(), Some("/amount"));
+    assert_eq!(PaymentError::InvalidValue { pointer: "/amount" }.pointer(), Some("/amount".into()));
 }

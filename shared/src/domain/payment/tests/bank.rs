@@ -61,8 +61,12 @@ fn what_the_bank_took_back_cannot_go_back_again() {
     let mut history = history(PaymentStatus::Succeeded);
     happens(&mut history, charged_back(15_000, "r1"));
     assert_eq!(replay(&history).status(), Some(PaymentStatus::Succeeded), "a chargeback is no refund");
-    assert_eq!(names(&history, refunds::requesting(1, 5_001)), Err("refund_exceeds_captured"));
-    happens(&mut history, refunds::requesting(1, 5_000));
+    happens(&mut history, refunds::requesting(1, 5_001));
+    happens(&mut history, refunds::requesting(2, 5_000));
+    // It is owed all the same, and what fits beside the chargeback is sent.
+    let payment = replay(&history);
+    assert_eq!(payment.next_refund(minute(9)).map(|next| next.refund_id), Some(refund_id(2)));
+    assert_eq!(payment.crowded_out(minute(9)).map(|refund| refund.refund_id), Some(refund_id(1)));
 }
 
 #[test]
@@ -156,5 +160,11 @@ fn a_refund_that_failed_is_not_sent_again_once_the_bank_took_the_money_back() {
     happens(&mut history, refunds::result(1, 1, failed));
     assert!(replay(&history).next_refund(minute(5)).is_some());
     happens(&mut history, charged_back(1, "r1"));
-    assert_eq!(replay(&history).next_refund(minute(5)), None);
+    let payment = replay(&history);
+    assert_eq!(payment.next_refund(minute(5)), None);
+    // When its time comes it is left to people, without another call.
+    let left = payment.crowded_out(minute(5)).unwrap();
+    assert_eq!((left.refund_id, left.epoch, payment.crowded_out(minute(-1))), (refund_id(1), 2, None));
+    happens(&mut history, refunds::result(1, 2, RefundOutcome::Failed { code: None, retry_at: None }));
+    assert_eq!(replay(&history).crowded_out(minute(99)), None);
 }

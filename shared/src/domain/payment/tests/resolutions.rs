@@ -132,3 +132,83 @@ fn a_finding_has_a_reason() {
     let too_long = PaymentError::TooLong { pointer: "/reason", max: 500 };
     assert_eq!(saying(&history, FIRST, RefundFinding::Done, &long), Err(too_long));
 }
+
+fn charged_back(kopecks: i64, registry_ref: &str) -> PaymentCommand {
+    PaymentCommand::RecordChargeback(BankAct { amount: Money::rub(kopecks), registry_ref: registry_ref.to_owned() })
+}
+
+/// All 200.00 were to go back, and the customer's bank takes so much of them first.
+fn crowded_out(kopecks: i64) -> Vec<PaymentEvent> {
+    let mut history = history(PaymentStatus::Succeeded);
+    happens(&mut history, requesting(1, 20_000));
+    happens(&mut history, charged_back(kopecks, "CB-1"));
+    assert_eq!(replay(&history).next_refund(minute(9)), None, "it is not sent a second time");
+    assert_eq!(replay(&history).crowded_out(minute(9)).map(|refund| refund.refund_id), Some(refund_id(1)));
+    happens(&mut history, result(1, 1, RefundOutcome::Failed { code: None, retry_at: None }));
+    assert_eq!(replay(&history).crowded_out(minute(9)), None);
+    history
+}
+
+#[test]
+fn what_the_bank_took_back_itself_is_settled_by_two_and_never_sent() {
+    let mut history = crowded_out(20_000);
+    history.extend(found(&history, FIRST, RefundFinding::Done).unwrap());
+    let events = found(&history, SECOND, RefundFinding::Done).unwrap();
+    assert_eq!(types(&events), [RESOLVED], "we sent nothing");
+    let PaymentEvent::PaymentRefundResolved(resolved) = &events[0] else { panic!("{events:?}") };
+    assert_eq!(resolved.back_already, Some(Money::rub(20_000)));
+    history.extend(events);
+    let payment = replay(&history);
+    assert_eq!((payment.refunds()[0].state, payment.is_settled()), (RefundState::BackAlready, true));
+    assert_eq!((payment.next_refund(minute(99)), payment.crowded_out(minute(9))), (None, None));
+    for late in [RefundOutcome::Succeeded, RefundOutcome::Failed { code: None, retry_at: Some(minute(1)) }] {
+        assert_eq!(names(&history, result(1, 2, late)), Ok(vec![]));
+    }
+    assert_eq!(found(&history, FIRST, RefundFinding::Done), Ok(vec![]));
+    assert_eq!(found(&history, FIRST, RefundFinding::NotDone), Err(PaymentError::RefundNotInDoubt));
+}
+
+#[test]
+fn what_the_bank_took_only_a_part_of_is_owed_until_it_has_all() {
+    let mut history = crowded_out(15_000);
+    for finding in [RefundFinding::Done, RefundFinding::NotDone] {
+        assert_eq!(found(&history, FIRST, finding), Err(PaymentError::RefundExceedsCaptured));
+    }
+    // Somebody gives the rest back in the bank's cabinet.
+    let rest = BankAct { amount: Money::rub(5_000), registry_ref: "EX-1".to_owned() };
+    happens(&mut history, PaymentCommand::RecordExternalRefund(rest));
+    let history = agreed(history, RefundFinding::Done);
+    assert_eq!(replay(&history).refunds()[0].state, RefundState::BackAlready);
+}
+
+#[test]
+fn one_chargeback_stands_for_one_refund() {
+    let mut history = history(PaymentStatus::Succeeded);
+    happens(&mut history, requesting(1, 10_000));
+    happens(&mut history, requesting(2, 10_000));
+    happens(&mut history, charged_back(15_000, "CB-1"));
+    happens(&mut history, result(1, 1, RefundOutcome::Failed { code: None, retry_at: None }));
+    happens(&mut history, result(2, 1, RefundOutcome::Failed { code: None, retry_at: None }));
+    let mut history = agreed(history, RefundFinding::Done);
+    let second = PaymentCommand::ResolveRefund {
+        refund_id: refund_id(2),
+        finding: RefundFinding::Done,
+        reason: "the same chargeback".to_owned(),
+    };
+    let by = |admin| Actor::Admin(UserId(Uuid::from_u128(admin)));
+    let asked = |history: &[PaymentEvent]| {
+        replay(history).decide(&Intent { actor: by(FIRST), now: minute(9), command: second.clone() })
+    };
+    assert_eq!(asked(&history), Err(PaymentError::RefundExceedsCaptured));
+    happens(&mut history, charged_back(5_000, "CB-2"));
+    assert_eq!(types(&asked(&history).unwrap()), [PROPOSED]);
+}
+
+#[test]
+fn a_refund_is_written_down_although_a_chargeback_leaves_nothing_to_send() {
+    let mut history = history(PaymentStatus::Succeeded);
+    happens(&mut history, charged_back(20_000, "CB-1"));
+    happens(&mut history, requesting(1, 20_000));
+    assert!(replay(&history).crowded_out(minute(9)).is_some());
+    assert_eq!(names(&history, requesting(2, 1)), Err("refund_exceeds_captured"));
+}
