@@ -97,13 +97,14 @@ impl CommandService {
         connections: Connections,
     ) -> Result<Self, StartError> {
         let log = start_log(platform, settings).await?;
-        let orders: CommandHandler<Order> = handler(platform, &log, settings);
+        let domain = &platform.settings.domain;
+        let orders: CommandHandler<Order> = handler(platform, &log, settings).arming(domain.order_policy());
         let disputes: CommandHandler<Dispute> = handler(platform, &log, settings);
         let payments: CommandHandler<Payment> = handler(platform, &log, settings);
         let gifts: CommandHandler<Gift> = handler(platform, &log, settings);
         let vault = GiftVault::new(log.db.clone(), settings.gift_pepper(), &settings.gift_vault_key());
         let catalogue = Catalogue::new(log.db.clone());
-        let policies = Arc::new(settings.policies(platform.settings.is_development()));
+        let policies = Arc::new(settings.policies(&platform.settings));
         let PaymentProviders { desk, dev_fake, tbank, registry, cases } = PaymentProviders::start(ProviderParts {
             platform,
             settings,
@@ -147,7 +148,7 @@ impl CommandService {
             payments,
             gifts,
             vault,
-            guesses: Guesses::new(log.db.clone(), platform.clock.clone(), settings.gift_pepper()),
+            guesses: Guesses::new(log.db.clone(), platform.clock.clone(), settings.gift_pepper(), domain),
             proxies: platform.settings.proxies(),
             disputes,
             queue: log.queue.clone(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
 use shared::{
-    domain::EventSourced,
+    domain::{EventSourced, order::OrderPolicy},
     log::{LogError, LogReader, Metadata, RecordedEvent},
 };
 use sqlx::PgPool;
@@ -39,6 +39,7 @@ pub struct CommandHandler<A: EventSourced> {
     reader: LogReader,
     db: PgPool,
     conflicts: Counter,
+    deadlines: OrderPolicy,
 }
 
 enum Step<A: EventSourced> {
@@ -56,7 +57,13 @@ impl<A: EventSourced> CommandHandler<A> {
             reader: LogReader::new(db.clone()),
             db,
             conflicts,
+            deadlines: OrderPolicy::default(),
         }
+    }
+
+    /// The same, arming the deadlines that no event names by this policy.
+    pub fn arming(self, deadlines: OrderPolicy) -> Self {
+        Self { deadlines, ..self }
     }
 
     /// Does the command once and answers when it is durable.
@@ -237,7 +244,10 @@ impl<A: EventSourced> CommandHandler<A> {
         let request = AppendRequest {
             command_id: submission.command_id,
             receipt,
-            timers: new_events.iter().flat_map(|event| armed_by(submission.aggregate_id, event)).collect(),
+            timers: new_events
+                .iter()
+                .flat_map(|event| armed_by(submission.aggregate_id, event, &self.deadlines))
+                .collect(),
             stream: Some(StreamAppend {
                 aggregate_type: A::AGGREGATE_TYPE,
                 aggregate_id: submission.aggregate_id,

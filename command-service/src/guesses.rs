@@ -6,14 +6,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use shared::{
     domain::UserId,
-    runtime::{Clock, settings::Key32},
+    runtime::{
+        Clock,
+        settings::{DomainSettings, Key32},
+    },
     web::network::household,
 };
 use sqlx::{PgPool, Row};
 
-/// Wrong codes that one person, or one address, may give within the window.
-const MISSES_MAX: i32 = 5;
-const WINDOW: TimeDelta = TimeDelta::minutes(15);
 /// Stale rows that are deleted at a time, with each new guess: more than it can add.
 const SWEEP_BATCH: i64 = 8;
 
@@ -23,6 +23,8 @@ pub struct Guesses {
     db: PgPool,
     clock: Clock,
     pepper: Key32,
+    misses_max: i64,
+    window: TimeDelta,
 }
 
 /// A guess that is counted as wrong until it turns out right.
@@ -47,9 +49,10 @@ pub enum GuessError {
 }
 
 impl Guesses {
-    /// A count that knows guessers by a hash with `pepper`.
-    pub fn new(db: PgPool, clock: Clock, pepper: Key32) -> Self {
-        Self { db, clock, pepper }
+    /// A count that knows guessers by a hash with `pepper`. One person, or one address, may give so many wrong codes
+    /// within the window as the settings say.
+    pub fn new(db: PgPool, clock: Clock, pepper: Key32, settings: &DomainSettings) -> Self {
+        Self { db, clock, pepper, misses_max: settings.gift_guesses_max, window: settings.guesses_window() }
     }
 
     /// Counts a guess of this person from this address before it is looked at, so that any number of guesses at the same
@@ -102,8 +105,8 @@ impl Guesses {
         )
         .bind(guesser)
         .bind(at)
-        .bind(MISSES_MAX)
-        .bind(WINDOW)
+        .bind(self.misses_max)
+        .bind(self.window)
         .execute(&self.db)
         .await?;
         if counted.rows_affected() > 0 {
@@ -113,11 +116,11 @@ impl Guesses {
             "SELECT min(m) AS oldest FROM wrong_gift_codes, unnest(missed_at) AS m WHERE guesser = $1 AND m > $2",
         )
         .bind(guesser)
-        .bind(at - WINDOW)
+        .bind(at - self.window)
         .fetch_one(&self.db)
         .await?;
         let oldest: Option<DateTime<Utc>> = row.try_get("oldest")?;
-        let rest = oldest.map_or(1, |oldest| (oldest + WINDOW - at).num_seconds() + 1);
+        let rest = oldest.map_or(1, |oldest| (oldest + self.window - at).num_seconds() + 1);
         Err(GuessError::TooMany { retry_after_secs: u32::try_from(rest).unwrap_or(1).max(1) })
     }
 
@@ -161,7 +164,7 @@ mod tests {
     async fn guesses() -> (Guesses, Clock) {
         let database = TestDatabase::new().await;
         let clock = Clock::stopped_at("2026-01-01T12:00:00Z".parse().unwrap());
-        (Guesses::new(database.db.clone(), clock.clone(), Key32::new([3; 32])), clock)
+        (Guesses::new(database.db.clone(), clock.clone(), Key32::new([3; 32]), &DomainSettings::default()), clock)
     }
 
     async fn miss(guesses: &Guesses, user: UserId, address: Option<IpAddr>) -> Result<(), u32> {

@@ -1,11 +1,8 @@
 //! What the command-service is told, by environment or command line.
 
-use chrono::TimeDelta;
 use clap::Parser;
 use shared::{
-    domain::{
-        Money, dispute::DisputePolicy, gift::GiftPolicy, order::OrderPolicy, payment::PaymentPolicy, payment::Provider,
-    },
+    domain::payment::Provider,
     runtime::{
         SettingsError, SharedSettings,
         settings::{Environment, Key32, Settings},
@@ -77,44 +74,6 @@ pub struct WriteSideSettings {
     )]
     pub receipts_keep_hours: u32,
 
-    /// Minutes for which an order waits for its payment.
-    #[arg(
-        long,
-        env = "HOMEFOOD_PAYMENT_WINDOW_MINUTES",
-        value_name = "HOMEFOOD_PAYMENT_WINDOW_MINUTES",
-        default_value_t = 30,
-        value_parser = clap::value_parser!(u32).range(3..=1_440)
-    )]
-    pub payment_window_minutes: u32,
-
-    /// Minutes more for a customer whom the bank is checking.
-    #[arg(
-        long,
-        env = "HOMEFOOD_PAYMENT_GRACE_MINUTES",
-        value_name = "HOMEFOOD_PAYMENT_GRACE_MINUTES",
-        default_value_t = 10
-    )]
-    pub payment_grace_minutes: u32,
-
-    /// Minutes for which a paid order waits for its cook.
-    #[arg(
-        long,
-        env = "HOMEFOOD_ACCEPTANCE_WINDOW_MINUTES",
-        value_name = "HOMEFOOD_ACCEPTANCE_WINDOW_MINUTES",
-        default_value_t = 15,
-        value_parser = clap::value_parser!(u32).range(1..=1_440)
-    )]
-    pub acceptance_window_minutes: u32,
-
-    /// Hours after which a delivered order is complete by itself.
-    #[arg(
-        long,
-        env = "HOMEFOOD_AUTO_COMPLETE_HOURS",
-        value_name = "HOMEFOOD_AUTO_COMPLETE_HOURS",
-        default_value_t = 24
-    )]
-    pub auto_complete_hours: u32,
-
     /// Pepper of gift codes: 32 bytes in hex or base64. Changing it makes every code that is out worthless.
     #[arg(long, env = "HOMEFOOD_GIFT_PEPPER", value_name = "HOMEFOOD_GIFT_PEPPER", hide_env_values = true)]
     pub gift_pepper: Option<Key32>,
@@ -122,10 +81,6 @@ pub struct WriteSideSettings {
     /// Key that encrypts gift codes until they are used: 32 bytes in hex or base64.
     #[arg(long, env = "HOMEFOOD_GIFT_VAULT_KEY", value_name = "HOMEFOOD_GIFT_VAULT_KEY", hide_env_values = true)]
     pub gift_vault_key: Option<Key32>,
-
-    /// Hours from completion to the release of the cook's share.
-    #[arg(long, env = "HOMEFOOD_PAYOUT_DELAY_HOURS", value_name = "HOMEFOOD_PAYOUT_DELAY_HOURS", default_value_t = 48)]
-    pub payout_delay_hours: u32,
 
     /// The rest before a payment provider that did not answer is asked again, in milliseconds.
     #[arg(
@@ -140,88 +95,6 @@ pub struct WriteSideSettings {
     /// T-Bank.
     #[command(flatten)]
     pub tbank: TbankArgs,
-    /// What disputes are decided by.
-    #[command(flatten)]
-    pub disputes: DisputeSettings,
-}
-
-/// What disputes are decided by.
-#[derive(Debug, Clone, clap::Args)]
-pub struct DisputeSettings {
-    /// Hours for which a dispute waits for its cook.
-    #[arg(
-        long,
-        env = "HOMEFOOD_DISPUTE_RESPONSE_HOURS",
-        value_name = "HOMEFOOD_DISPUTE_RESPONSE_HOURS",
-        default_value_t = 24,
-        value_parser = clap::value_parser!(u32).range(1..=720)
-    )]
-    pub dispute_response_hours: u32,
-
-    /// Hours for which it waits for an administrator before the alarm rings.
-    #[arg(
-        long,
-        env = "HOMEFOOD_DISPUTE_DECISION_HOURS",
-        value_name = "HOMEFOOD_DISPUTE_DECISION_HOURS",
-        default_value_t = 72,
-        value_parser = clap::value_parser!(u32).range(1..=720)
-    )]
-    pub dispute_decision_hours: u32,
-
-    /// Hours that the two should talk before the customer may ask for a decision.
-    #[arg(long, env = "HOMEFOOD_DISPUTE_TALK_HOURS", value_name = "HOMEFOOD_DISPUTE_TALK_HOURS", default_value_t = 2)]
-    pub dispute_talk_hours: u32,
-
-    /// Roubles up to which a silent cook has agreed.
-    #[arg(
-        long,
-        env = "HOMEFOOD_DISPUTE_SILENCE_ROUBLES",
-        value_name = "HOMEFOOD_DISPUTE_SILENCE_ROUBLES",
-        default_value_t = 3_000,
-        value_parser = clap::value_parser!(u32).range(..=1_000_000)
-    )]
-    pub dispute_silence_roubles: u32,
-
-    /// Roubles above which two administrators decide.
-    #[arg(
-        long,
-        env = "HOMEFOOD_DISPUTE_ALONE_ROUBLES",
-        value_name = "HOMEFOOD_DISPUTE_ALONE_ROUBLES",
-        default_value_t = 10_000,
-        value_parser = clap::value_parser!(u32).range(..=1_000_000)
-    )]
-    pub dispute_alone_roubles: u32,
-
-    /// Days after a decision in which it may be appealed.
-    #[arg(
-        long,
-        env = "HOMEFOOD_DISPUTE_APPEAL_DAYS",
-        value_name = "HOMEFOOD_DISPUTE_APPEAL_DAYS",
-        default_value_t = 7,
-        value_parser = clap::value_parser!(u32).range(..=365)
-    )]
-    pub dispute_appeal_days: u32,
-
-    /// Minutes after its promised time from which a meal may be said not to have come.
-    #[arg(
-        long,
-        env = "HOMEFOOD_NOT_RECEIVED_MINUTES",
-        value_name = "HOMEFOOD_NOT_RECEIVED_MINUTES",
-        default_value_t = 60
-    )]
-    pub not_received_minutes: u32,
-}
-
-impl DisputeSettings {
-    fn policy(&self) -> DisputePolicy {
-        DisputePolicy {
-            response_window: TimeDelta::hours(self.dispute_response_hours.into()),
-            decision_window: TimeDelta::hours(self.dispute_decision_hours.into()),
-            talk_first: TimeDelta::hours(self.dispute_talk_hours.into()),
-            silence_grants_max: Money::rub(i64::from(self.dispute_silence_roubles) * 100),
-            one_decides_max: Money::rub(i64::from(self.dispute_alone_roubles) * 100),
-        }
-    }
 }
 
 impl Settings for CommandSettings {
@@ -263,29 +136,20 @@ impl WriteSideSettings {
         self.gift_vault_key.clone().unwrap_or_else(|| Key32::well_known("gift vault key"))
     }
 
-    /// The durations and limits of the business.
-    pub fn policies(&self, is_development: bool) -> Policies {
-        let order = OrderPolicy {
-            payment_window: TimeDelta::minutes(self.payment_window_minutes.into()),
-            acceptance_window: TimeDelta::minutes(self.acceptance_window_minutes.into()),
-            auto_complete_after: TimeDelta::hours(self.auto_complete_hours.into()),
-            payout_delay: TimeDelta::hours(self.payout_delay_hours.into()),
-            appeal_window: TimeDelta::days(self.disputes.dispute_appeal_days.into()),
-            not_received_after: TimeDelta::minutes(self.disputes.not_received_minutes.into()),
-            ..OrderPolicy::default()
-        };
+    /// What commands are decided by.
+    pub fn policies(&self, shared: &SharedSettings) -> Policies {
         // The first is the one for customers who do not choose.
         let tbank = self.tbank.is_on().then_some(Provider::Tbank);
-        let enabled_providers: Vec<Provider> =
-            tbank.into_iter().chain(is_development.then_some(Provider::DevFake)).collect();
+        let dev_fake = shared.is_development().then_some(Provider::DevFake);
+        let enabled_providers: Vec<Provider> = tbank.into_iter().chain(dev_fake).collect();
         Policies {
-            order,
-            dispute: self.disputes.policy(),
-            payment: PaymentPolicy::default(),
-            gift: GiftPolicy { payment_window: order.payment_window, ..GiftPolicy::default() },
+            order: shared.domain.order_policy(),
+            dispute: shared.domain.dispute_policy(),
+            payment: shared.domain.payment_policy(),
+            gift: shared.domain.gift_policy(),
             default_provider: enabled_providers.first().copied().unwrap_or(Provider::DevFake),
             enabled_providers,
-            payment_grace: TimeDelta::minutes(self.payment_grace_minutes.into()),
+            payment_grace: shared.domain.payment_grace(),
         }
     }
 }
@@ -336,8 +200,10 @@ mod tests {
 
     #[test]
     fn in_production_the_imitation_is_no_provider() {
-        let settings = parse(&["--tbank-terminal-key", "T", "--tbank-password", "P"]).unwrap().write_side;
-        assert_eq!(settings.policies(false).enabled_providers, [Provider::Tbank]);
-        assert_eq!(settings.policies(true).enabled_providers, [Provider::Tbank, Provider::DevFake]);
+        let mut settings = parse(&["--tbank-terminal-key", "T", "--tbank-password", "P"]).unwrap();
+        let enabled = |settings: &CommandSettings| settings.write_side.policies(&settings.shared).enabled_providers;
+        assert_eq!(enabled(&settings), [Provider::Tbank]);
+        settings.shared.environment = Environment::Development;
+        assert_eq!(enabled(&settings), [Provider::Tbank, Provider::DevFake]);
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_nats::{Client, jetstream};
 use shared::{
-    domain::order::OrderPolicy,
     follow::{LogFeed, MirrorFollower},
     log::LogReader,
     runtime::{
@@ -102,6 +101,7 @@ impl ProjectionService {
             clock: platform.clock.clone(),
             metrics: Arc::clone(&platform.metrics),
             failpoints: settings.failpoints()?,
+            feed_resumable: platform.settings.domain.feed_resumable(),
             settings: settings.engine(),
         };
         start_runners(platform, &parts, &live, connections.nats);
@@ -116,6 +116,7 @@ impl ProjectionService {
             clock: platform.clock.clone(),
             letters: parts.settings.letters,
             metrics: Arc::clone(&platform.metrics),
+            domain: platform.settings.domain,
             page_events: settings.rebuild_events,
         };
         start_worker(platform, &parts, &rebuild);
@@ -130,7 +131,7 @@ impl ProjectionService {
             authenticator: platform.authenticator.clone(),
             opaque: platform.opaque.clone(),
             sealer: sealing::start(platform, &db),
-            policy: OrderPolicy::default(),
+            domain: platform.settings.domain,
             views,
             live,
             origins: settings.origins(&platform.settings),

@@ -39,12 +39,14 @@ const COPY_EVERY: Duration = Duration::from_secs(2);
 /// How often things are swept, and how many at a time.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_BATCH: i64 = 5_000;
-/// Entries of feeds are resumable for a week; one more day, and they go.
-const ENTRIES_KEPT: TimeDelta = TimeDelta::days(8);
+/// How much longer entries of feeds are kept than they can be resumed from.
+const ENTRIES_SPARE: TimeDelta = TimeDelta::days(1);
 /// A redrive may have as many rows as it has letters.
 const OPERATIONS_BATCH: i64 = 5;
-/// How long letters and operations are kept that are done with.
+/// How long letters are kept that are done with.
 const LETTERS_KEPT: TimeDelta = TimeDelta::days(90);
+/// How long operations are kept that ended.
+const OPERATIONS_KEPT: TimeDelta = TimeDelta::days(90);
 /// A projection that is further behind than this is degraded.
 const LAG_MAX: Position = 10_000;
 /// So is one that does not move for this long although there is something to fold.
@@ -126,12 +128,7 @@ pub(crate) fn sample_drift(platform: &Platform, parts: &RebuildParts, every_secs
 
 async fn sweep(parts: RunnerParts, shutdown: CancellationToken) -> Result<(), BoxError> {
     loop {
-        let now = parts.clock.now();
-        tickets::sweep(&parts.db).await?;
-        sweep_letters(&parts.db, now - LETTERS_KEPT, SWEEP_BATCH).await?;
-        operations::sweep(&parts.db, now - LETTERS_KEPT, OPERATIONS_BATCH).await?;
-        let forgotten = forget_older(&parts.db, now - ENTRIES_KEPT, SWEEP_BATCH).await?;
-        if forgotten == SWEEP_BATCH.unsigned_abs() {
+        if sweep_once(&parts).await? {
             continue;
         }
         tokio::select! {
@@ -139,6 +136,17 @@ async fn sweep(parts: RunnerParts, shutdown: CancellationToken) -> Result<(), Bo
             () = tokio::time::sleep(SWEEP_EVERY) => {}
         }
     }
+}
+
+/// Sweeps a bounded number of everything; whether more of it waits. Letters and entries are dated by the clock of the
+/// business, which development moves; tickets and operations by the database's. Each is swept by its own.
+pub(crate) async fn sweep_once(parts: &RunnerParts) -> Result<bool, sqlx::Error> {
+    let now = parts.clock.now();
+    tickets::sweep(&parts.db).await?;
+    sweep_letters(&parts.db, now - LETTERS_KEPT, SWEEP_BATCH).await?;
+    operations::sweep(&parts.db, OPERATIONS_KEPT, OPERATIONS_BATCH).await?;
+    let forgotten = forget_older(&parts.db, now - parts.feed_resumable - ENTRIES_SPARE, SWEEP_BATCH).await?;
+    Ok(forgotten == SWEEP_BATCH.unsigned_abs())
 }
 
 /// The process managers' letters are copied to NATS from here; a projection's owner copies its own.
@@ -174,7 +182,7 @@ async fn count(parts: RunnerParts, shutdown: CancellationToken) -> Result<(), Bo
         metrics.integrity_holds.set(on_hold(db).await?);
         for queue in NAMES.iter().copied() {
             let mut oldest = 0.0_f64;
-            for LetterCount { status, letters, oldest_secs } in count_letters(db, queue).await? {
+            for LetterCount { status, letters, oldest_secs } in count_letters(db, queue, parts.clock.now()).await? {
                 metrics.dead_letters.get_or_create(&DeadLetter { handler: queue, status }).set(letters);
                 metrics.dlq_entries.get_or_create(&QueueEntry { queue, status }).set(letters);
                 oldest = oldest.max(oldest_secs.unwrap_or(0.0));

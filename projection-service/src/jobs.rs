@@ -16,7 +16,7 @@ pub(crate) fn maker(clock: Clock, rebuild: RebuildParts) -> MakeJob {
         Ok::<Box<dyn Job>, JobError>(match kind {
             OperationKind::Redrive => Box::new(Redrive::new(clock.clone(), run)?),
             OperationKind::Rebuild | OperationKind::Rollback => Box::new(Rebuild::new(rebuild.clone(), kind, run)?),
-            OperationKind::Audit => Box::new(LogAudit::new(rebuild.log.clone(), Arc::clone(&rebuild.metrics))),
+            OperationKind::Audit => Box::new(LogAudit::new(&rebuild)),
             OperationKind::Verify => Box::new(AuditJob::new(rebuild.clone(), run)?),
         })
     })

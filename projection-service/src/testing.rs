@@ -14,6 +14,7 @@ use shared::{
     runtime::{
         Clock, Metrics, Platform, Secret, SharedSettings,
         postgres::{PoolOptions, connect_pool, migrate},
+        settings::DomainSettings,
     },
     subjects::Names,
     web::{Role, token::Grant},
@@ -65,6 +66,7 @@ pub(crate) fn parts(db: &PgPool) -> RunnerParts {
         clock: Clock::system(),
         metrics: Metrics::new("test", "0"),
         failpoints: Failpoints::none(),
+        feed_resumable: DomainSettings::default().feed_resumable(),
         settings: EngineSettings {
             lease: Duration::from_millis(600),
             standby_poll: Duration::from_millis(50),
@@ -85,6 +87,7 @@ pub(crate) fn rebuild_parts(parts: &RunnerParts) -> RebuildParts {
         clock: parts.clock.clone(),
         letters: parts.settings.letters,
         metrics: Arc::clone(&parts.metrics),
+        domain: DomainSettings::default(),
         page_events: 1_000,
     }
 }

@@ -23,6 +23,7 @@ mod held_disputes;
 mod holds;
 mod instances;
 mod ledger;
+mod limits;
 mod live;
 mod menu;
 mod operators;

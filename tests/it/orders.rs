@@ -90,7 +90,7 @@ async fn an_order_takes_dishes_of_one_kitchen() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_time_to_pay_is_a_setting() {
-    let system = TestSystem::builder().write_side(&["--payment-window-minutes", "3"]).start().await;
+    let system = TestSystem::builder().write_side(&["--order-payment-window-minutes", "3"]).start().await;
     let order = system.customer().place(scenario_dish(0), 1).await;
     system.advance(TimeDelta::minutes(3));
     system.order_reaches(order, OrderStatus::Cancelled).await;

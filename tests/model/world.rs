@@ -233,7 +233,7 @@ impl World {
             actor: from.actor.clone(),
             metadata,
         };
-        self.timers.extend(armed_by(id, &new));
+        self.timers.extend(armed_by(id, &new, &OrderPolicy::default()));
         self.record(id, sequence, new);
     }
 

@@ -11,12 +11,12 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::{
-    domain::{
-        invariants::{Auditor, Report, Rest},
-        order::OrderPolicy,
-    },
+    domain::invariants::{Auditor, Report, Rest},
     log::{LogReader, audit},
-    runtime::postgres::{PoolOptions, connect_pool},
+    runtime::{
+        postgres::{PoolOptions, connect_pool},
+        settings::DomainSettings,
+    },
 };
 
 use crate::{
@@ -35,9 +35,13 @@ pub struct AuditArgs {
     /// With --at-rest: the time of the business, if it is another than the machine's.
     #[arg(long, requires = "at_rest")]
     now: Option<DateTime<Utc>>,
-    /// The least that a card pays, in minor units, as the command-service is set.
-    #[arg(long, default_value_t = OrderPolicy::default().payable_min_minor)]
-    payable_min_minor: i64,
+    /// The least that a card pays, in minor units, as the services are set.
+    #[arg(
+        long,
+        env = "HOMEFOOD_ORDER_PAYABLE_MIN_MINOR",
+        default_value_t = DomainSettings::default().order_payable_min_minor
+    )]
+    order_payable_min_minor: i64,
     /// Print the whole report as JSON.
     #[arg(long)]
     json: bool,
@@ -48,7 +52,7 @@ pub async fn run(args: AuditArgs) -> Result<()> {
     let db = connect_pool(&args.database.url()?, options).await.map_err(|error| Exit::no_database(&error))?;
     let reader = LogReader::new(db.clone());
     let head = reader.head().await?;
-    let mut auditor = Auditor::with_payable_min(args.payable_min_minor);
+    let mut auditor = Auditor::with_payable_min(args.order_payable_min_minor);
 
     let bar = progress_bar(head);
     audit(&reader, &mut auditor, head, |position, auditor| {

@@ -84,8 +84,9 @@ async fn write(db: &PgPool, order: Uuid, sequence: i64, event: OrderEvent) {
 }
 
 async fn audited(url: &Secret) -> Result<()> {
-    let payable_min_minor = OrderPolicy::default().payable_min_minor;
-    run(AuditArgs { database: DatabaseArgs::of(url), at_rest: false, now: None, payable_min_minor, json: true }).await
+    let order_payable_min_minor = DomainSettings::default().order_payable_min_minor;
+    run(AuditArgs { database: DatabaseArgs::of(url), at_rest: false, now: None, order_payable_min_minor, json: true })
+        .await
 }
 
 #[tokio::test]

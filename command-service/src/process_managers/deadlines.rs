@@ -14,7 +14,7 @@ use super::{
     reconciliation::reconcile,
     step::{Effect, Situation, Step},
 };
-use crate::timers::{STUCK_AFTER, TimerKind};
+use crate::timers::TimerKind;
 
 /// What follows from the firing of a timer of `kind` for the aggregate; `round` says how often it was put off before.
 /// In the situation of an order's payment deadline, the payment is its active attempt.
@@ -87,7 +87,7 @@ fn on_stuck(situation: &Situation) -> Vec<Step> {
     let (Some(status), Some(ready_by)) = (order.status(), order.ready_by()) else { return Vec::new() };
     match status {
         OrderStatus::Accepted | OrderStatus::Preparing | OrderStatus::Ready | OrderStatus::OutForDelivery => {
-            let due_at = ready_by + STUCK_AFTER;
+            let due_at = ready_by + situation.policies.order.stuck_after;
             if situation.now < due_at {
                 vec![Step::Arm { kind: TimerKind::StuckFulfilment, due_at }]
             } else {

@@ -1,7 +1,13 @@
 //! Which events start which deadlines.
 
 use chrono::{DateTime, Utc};
-use shared::domain::{DomainEvent, dispute::DisputeEvent, gift::GiftEvent, order::OrderEvent, payment::PaymentEvent};
+use shared::domain::{
+    DomainEvent,
+    dispute::DisputeEvent,
+    gift::GiftEvent,
+    order::{OrderEvent, OrderPolicy},
+    payment::PaymentEvent,
+};
 use uuid::Uuid;
 
 use crate::event_log::{NewEvent, NewTimer};
@@ -98,16 +104,15 @@ impl TimerKind {
 /// How long a payment rests before the provider is asked about it for the first time.
 const FIRST_POLL: chrono::Duration = chrono::Duration::seconds(60);
 
-/// How long a cook may take to look at a new order before being reminded.
-const REMIND_AFTER: chrono::Duration = chrono::Duration::minutes(2);
-/// How long after its promised time a meal that was not handed over is an alarm.
-pub const STUCK_AFTER: chrono::Duration = chrono::Duration::hours(2);
-
-/// The deadlines that `event` of the aggregate starts.
-pub fn armed_by(aggregate_id: Uuid, event: &NewEvent) -> impl Iterator<Item = NewTimer> {
+/// The deadlines that `event` of the aggregate starts; those that no event names are the policy's.
+pub fn armed_by<'a>(
+    aggregate_id: Uuid,
+    event: &'a NewEvent,
+    policy: &OrderPolicy,
+) -> impl Iterator<Item = NewTimer> + use<'a> {
     let deadlines = match &event.event {
         DomainEvent::Order(order_event) => {
-            let [first, second] = of_order(order_event, event.occurred_at);
+            let [first, second] = of_order(order_event, event.occurred_at, policy);
             [first, second, None]
         }
         DomainEvent::Payment(payment_event) => [of_payment(payment_event, event.occurred_at), None, None],
@@ -126,19 +131,21 @@ pub fn armed_by(aggregate_id: Uuid, event: &NewEvent) -> impl Iterator<Item = Ne
 
 type Deadline = (TimerKind, DateTime<Utc>);
 
-fn of_order(event: &OrderEvent, occurred_at: DateTime<Utc>) -> [Option<Deadline>; 2] {
+fn of_order(event: &OrderEvent, occurred_at: DateTime<Utc>, policy: &OrderPolicy) -> [Option<Deadline>; 2] {
     let first = match event {
         OrderEvent::OrderCreated(created) if created.amount_due.is_positive() => {
             Some((TimerKind::OrderPaymentDeadline, created.payment_deadline))
         }
         OrderEvent::OrderPaid(paid) => {
-            let remind_at = occurred_at + REMIND_AFTER;
+            let remind_at = occurred_at + policy.remind_after;
             let remind = (remind_at < paid.accept_deadline).then_some((TimerKind::ProducerRemind, remind_at));
             return [Some((TimerKind::ProducerAccept, paid.accept_deadline)), remind];
         }
-        OrderEvent::OrderAccepted(accepted) => Some((TimerKind::StuckFulfilment, accepted.ready_by + STUCK_AFTER)),
+        OrderEvent::OrderAccepted(accepted) => {
+            Some((TimerKind::StuckFulfilment, accepted.ready_by + policy.stuck_after))
+        }
         OrderEvent::OrderReady(_) | OrderEvent::OrderDispatched(_) => {
-            Some((TimerKind::StuckFulfilment, occurred_at + STUCK_AFTER))
+            Some((TimerKind::StuckFulfilment, occurred_at + policy.stuck_after))
         }
         OrderEvent::OrderDelivered(delivered) => Some((TimerKind::OrderAutoComplete, delivered.auto_complete_at)),
         OrderEvent::OrderCompleted(completed) => Some((TimerKind::PayoutRelease, completed.payout_due_at)),

@@ -3,5 +3,5 @@
 mod armed;
 mod scheduler;
 
-pub use armed::{STUCK_AFTER, TimerKind, armed_by};
+pub use armed::{TimerKind, armed_by};
 pub use scheduler::{LatenessObserver, Scheduler};

@@ -314,17 +314,18 @@ pub struct LetterCount {
     pub oldest_secs: Option<f64>,
 }
 
-/// The open letters of a queue, by status.
-pub async fn count_letters(db: &PgPool, queue: &str) -> Result<Vec<LetterCount>, sqlx::Error> {
+/// The open letters of a queue, by status. `now` is of the clock that dates letters.
+pub async fn count_letters(db: &PgPool, queue: &str, now: DateTime<Utc>) -> Result<Vec<LetterCount>, sqlx::Error> {
     let rows = sqlx::query(
         "
-        SELECT status, count(*) AS letters, extract(epoch FROM now() - min(first_failed_at))::float8 AS oldest_secs
+        SELECT status, count(*) AS letters, extract(epoch FROM $2 - min(first_failed_at))::float8 AS oldest_secs
         FROM dead_letters
         WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED')
         GROUP BY status
         ",
     )
     .bind(queue)
+    .bind(now)
     .fetch_all(db)
     .await?;
     let of = |status: LetterStatus| {

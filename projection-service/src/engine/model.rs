@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use shared::{
     domain::AggregateType,
@@ -110,12 +111,14 @@ pub trait Model: Send + Sync {
     /// The ids of the rows that the event touches.
     fn ids(&self, event: &RecordedEvent) -> Vec<Uuid>;
 
-    /// Folds all events of some rows into empty tables, and compares what they had to tell with what was told.
+    /// Folds all events of some rows into empty tables, and compares what they had to tell with what was told and, since
+    /// `kept_since`, is kept.
     async fn refold(
         &self,
         tx: &mut PgConnection,
         events: &[Arc<RecordedEvent>],
         standstill: &mut Standstill,
+        kept_since: DateTime<Utc>,
     ) -> Result<Vec<Drift>, sqlx::Error>;
 
     /// Fills the empty tables of the sums from the rows in `public`.
@@ -223,9 +226,10 @@ impl<P: ReadModel> Model for Named<P> {
         tx: &mut PgConnection,
         events: &[Arc<RecordedEvent>],
         standstill: &mut Standstill,
+        kept_since: DateTime<Utc>,
     ) -> Result<Vec<Drift>, sqlx::Error> {
         let changes = self.fold(Fold::new(HashMap::new()), events, standstill);
-        let drifts = P::compare_told(tx, &changes).await?;
+        let drifts = P::compare_told(tx, &changes, kept_since).await?;
         settle_and_store::<P>(tx, changes).await?;
         Ok(drifts)
     }

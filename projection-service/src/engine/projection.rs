@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, fmt::Debug, future::Future, hash::Hash};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::{
@@ -143,10 +144,12 @@ pub trait ReadModel: Projection {
         std::future::ready(Ok(()))
     }
 
-    /// Compares what these rows, which were folded from their first events, had to tell with what was told.
+    /// Compares what these rows, which were folded from their first events, had to tell with what was told; what was
+    /// told before `kept_since` may have been swept.
     fn compare_told(
         _tx: &mut PgConnection,
         _changes: &Changes<Self>,
+        _kept_since: DateTime<Utc>,
     ) -> impl Future<Output = Result<Vec<Drift>, sqlx::Error>> + Send
     where
         Self: Sized,

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 use shared::{
     follow::LogFeed,
     log::LogError,
@@ -101,6 +102,8 @@ pub struct RunnerParts {
     pub metrics: Arc<Metrics>,
     /// Faults on demand.
     pub failpoints: Failpoints,
+    /// How far back a feed can be resumed.
+    pub feed_resumable: TimeDelta,
     /// Sizes and waits.
     pub settings: EngineSettings,
 }

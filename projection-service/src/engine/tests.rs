@@ -293,6 +293,24 @@ async fn an_event_that_cannot_be_read_stops_its_aggregate_only() {
 }
 
 #[tokio::test]
+async fn the_age_of_a_letter_is_measured_by_the_clock_that_dates_it() {
+    let (db, mut log) = (database().await, Log::new());
+    let ids = interleaved(&mut log, 1);
+    log.write(&db).await;
+    let parts = parts(&db);
+    let clock = parts.clock.clone();
+    clock.advance(chrono::TimeDelta::days(730));
+    parts.failpoints.set_fold("orders", ids[0]);
+    announce(&parts, &log);
+    let _running = Running::start::<Orders>(parts);
+    caught_up(&db, "orders", head(&log)).await;
+    clock.advance(chrono::TimeDelta::hours(1));
+    let counts = super::count_letters(&db, "orders", clock.now()).await.unwrap();
+    let oldest = counts.iter().filter_map(|count| count.oldest_secs).fold(0.0, f64::max);
+    assert!((3_600.0..3_660.0).contains(&oldest), "{oldest} s");
+}
+
+#[tokio::test]
 async fn a_query_waits_for_a_projection_that_another_process_folds() {
     let (db, mut log) = (database().await, Log::new());
     interleaved(&mut log, 2);

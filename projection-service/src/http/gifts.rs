@@ -200,8 +200,8 @@ pub(super) async fn list_gifts(
     let seen = state.catch_up(wanted, query.allow_stale, &[GIFTS]).await?;
     let mut rows = gifts::list(&state.db, side, (after, limit as i64 + 1)).await.map_err(unavailable)?;
     let next = pages::cut(&state, &mut rows, limit, &key, |row| (row.created_at.timestamp_micros(), row.id.0));
-    let now = state.clock.now();
-    let views: Vec<_> = rows.into_iter().map(|row| GiftView::new(row, viewer, now)).collect();
+    let (policy, now) = (state.domain.gift_policy(), state.clock.now());
+    let views: Vec<_> = rows.into_iter().map(|row| GiftView::new(row, viewer, policy, now)).collect();
     Ok(seen.answer(Envelope::new(views).next_cursor(next)))
 }
 
@@ -246,7 +246,8 @@ pub(super) async fn get_gift(
     };
     // What was erased is gone from the picture, and no version says so.
     let is_erased = shown.is_some() && recipient.is_none();
-    let picture = |at| GiftView::new(gift.clone(), viewer, at);
+    let policy = state.domain.gift_policy();
+    let picture = |at| GiftView::new(gift.clone(), viewer, policy, at);
     let known = !is_erased && version.is_known(&headers, now, picture);
     let view = GiftView { recipient, ..picture(now) };
     Ok(seen.answer_version(Envelope::new(view), version.number, known))
@@ -282,7 +283,7 @@ async fn open(state: &ReadState, gift: &GiftRow, sealed: &str) -> Result<Option<
 
 impl GiftView {
     /// The gift as this side sees it.
-    pub fn new(row: GiftRow, viewer: GiftViewer, now: DateTime<Utc>) -> Self {
+    pub fn new(row: GiftRow, viewer: GiftViewer, policy: GiftPolicy, now: DateTime<Utc>) -> Self {
         let pot = |pot| row.purse.amount(pot);
         let (is_recipient, is_admin) = (viewer == GiftViewer::Recipient, viewer == GiftViewer::Admin);
         let allowed_actions = allowed_gift_actions(&GiftSituation {
@@ -297,7 +298,7 @@ impl GiftView {
             payment_deadline: row.payment_deadline,
             expires_at: row.expires_at,
             now,
-            policy: GiftPolicy::default(),
+            policy,
         });
         Self {
             id: row.id,

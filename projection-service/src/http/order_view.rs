@@ -1,6 +1,6 @@
 //! An order as one viewer sees it.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::{
     domain::{
@@ -14,9 +14,6 @@ use utoipa::ToSchema;
 use crate::projections::orders::{
     AttemptStatus, CancellationRow, OrderDisputeRow, OrderRow, PaymentSummary, PayoutRow, RatingRow, RefundRow,
 };
-
-/// How long after the delivery a cook still sees whom it went to.
-const CONTACT_SHOWN_AFTER_DELIVERY: TimeDelta = TimeDelta::hours(24);
 
 macro_rules! order_view {
     (
@@ -203,12 +200,12 @@ impl OrderView {
 }
 
 /// Whether the viewer may see whom the meal is for: a cook only from the payment to a day after the delivery.
-pub(crate) fn shows_contact(order: &OrderRow, viewer: Viewer, now: DateTime<Utc>) -> bool {
+pub(crate) fn shows_contact(order: &OrderRow, viewer: Viewer, policy: &OrderPolicy, now: DateTime<Utc>) -> bool {
     match viewer {
         Viewer::Customer | Viewer::Admin => true,
         Viewer::Producer => {
             let is_needed = order.paid_at.is_some() && order.status != OrderStatus::Cancelled;
-            is_needed && order.delivered_at.is_none_or(|at| now <= at + CONTACT_SHOWN_AFTER_DELIVERY)
+            is_needed && order.delivered_at.is_none_or(|at| now <= at + policy.contact_shown_after_delivery)
         }
     }
 }

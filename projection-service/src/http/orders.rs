@@ -90,8 +90,8 @@ pub(super) async fn list_orders(
     let seen = state.catch_up(wanted, query.allow_stale, &[ORDERS]).await?;
     let mut rows = orders::list(&state.db, &filter, (after, limit as i64 + 1)).await.map_err(unavailable)?;
     let next = pages::cut(&state, &mut rows, limit, &key, |row| (row.created_at.timestamp_micros(), row.id.0));
-    let now = state.clock.now();
-    let views: Vec<_> = rows.into_iter().map(|row| OrderView::new(row, viewer, state.policy, now)).collect();
+    let (policy, now) = (state.domain.order_policy(), state.clock.now());
+    let views: Vec<_> = rows.into_iter().map(|row| OrderView::new(row, viewer, policy, now)).collect();
     Ok(seen.answer(Envelope::new(views).next_cursor(next)))
 }
 
@@ -135,14 +135,15 @@ pub(super) async fn get_order(
     let seen = state.catch_up(wanted.about(id.0), query.allow_stale, &[ORDERS]).await?;
     let (order, viewer) = find_for(&state, &caller, id).await?;
     let (version, now) = (Version { number: order.version, since: order.updated_at }, state.clock.now());
-    let shown = order.pii_sealed.as_ref().filter(|_| shows_contact(&order, viewer, now));
+    let policy = state.domain.order_policy();
+    let shown = order.pii_sealed.as_ref().filter(|_| shows_contact(&order, viewer, &policy, now));
     let contact = match shown {
         Some(sealed) => open_contact(&state, &order, sealed).await?,
         None => None,
     };
     // What was erased is gone from the picture, and no version says so.
     let is_erased = shown.is_some() && contact.is_none();
-    let picture = |at| (OrderView::new(order.clone(), viewer, state.policy, at), shows_contact(&order, viewer, at));
+    let picture = |at| (OrderView::new(order.clone(), viewer, policy, at), shows_contact(&order, viewer, &policy, at));
     let known = !is_erased && version.is_known(&headers, now, picture);
     if viewer == Viewer::Admin && contact.is_some() && !known {
         note_access(&caller, id);

@@ -326,7 +326,7 @@ async fn view(state: &ReadState, model: &dyn Model) -> Result<ProjectionView, Pr
     let (db, name) = (&state.db, model.name());
     let head = state.log.head().await.map_err(unreadable)?;
     let position = state.positions.get(name).min(head);
-    let counts = count_letters(db, name).await.map_err(unavailable)?;
+    let counts = count_letters(db, name, state.clock.now()).await.map_err(unavailable)?;
     let letters = |status: &str| counts.iter().find(|count| count.status == status).map_or(0, |count| count.letters);
     Ok(ProjectionView {
         name: name.to_owned(),

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use shared::{
-    domain::order::OrderPolicy,
     log::LogReader,
-    runtime::{Clock, Metrics},
+    runtime::{Clock, Metrics, settings::DomainSettings},
     sealing::Sealer,
     web::{Authenticator, OpaqueKey},
 };
@@ -42,8 +41,8 @@ pub struct ReadParts {
     pub opaque: OpaqueKey,
     /// Opens personal data for those who may see it.
     pub sealer: Sealer,
-    /// The rules behind `allowed_actions`.
-    pub policy: OrderPolicy,
+    /// The rules behind `allowed_actions`, and how long things are shown.
+    pub domain: DomainSettings,
     /// Counts looks at dishes.
     pub views: DishViews,
     /// The sockets.

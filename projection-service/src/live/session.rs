@@ -37,8 +37,6 @@ const RESUMES_MAX: u32 = 100;
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// How long before its end a token is warned of.
 const WARNING: TimeDelta = TimeDelta::seconds(60);
-/// How far back a feed can be resumed; older is refetched by REST.
-const RESUMABLE: TimeDelta = TimeDelta::days(7);
 /// How long a replay waits for a client that does not take more.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -59,6 +57,7 @@ struct Outgoing {
 pub(super) struct Session {
     live: Live,
     clock: Clock,
+    resumable: TimeDelta,
     metrics: Arc<Metrics>,
     channel: Arc<Channel>,
     visitor: Visitor,
@@ -76,6 +75,7 @@ impl Session {
         Self {
             live: state.live.clone(),
             clock: state.clock.clone(),
+            resumable: state.domain.feed_resumable(),
             metrics: state.metrics.clone(),
             channel: listening.channel.clone(),
             visitor,
@@ -230,7 +230,7 @@ impl Session {
     }
 
     async fn tail(&self) -> Result<FeedTail, CloseReason> {
-        let since = self.clock.now() - RESUMABLE;
+        let since = self.clock.now() - self.resumable;
         tail(self.live.db(), self.visitor.user_id, since).await.map_err(unreadable)
     }
 

@@ -12,7 +12,7 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures::{Stream, stream::unfold};
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
@@ -34,8 +34,6 @@ use crate::{
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// A comment is sent this often, so that proxies keep the connection.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How far back a feed can be resumed; older is refetched by REST.
-const RESUMABLE: TimeDelta = TimeDelta::days(7);
 
 /// How a listener signs in that cannot send headers, and where it goes on.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -152,7 +150,7 @@ impl Listener {
         last_id: Option<i64>,
         room: OwnedSemaphorePermit,
     ) -> Result<Self, Problem> {
-        let since = state.clock.now() - RESUMABLE;
+        let since = state.clock.now() - state.domain.feed_resumable();
         let tail = tail(&state.db, visitor.user_id, since).await.map_err(|error| {
             tracing::warn!(%error, "a feed cannot be read");
             Problem::new(ErrorCode::ServiceUnavailable).retry_after(1)

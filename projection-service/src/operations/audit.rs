@@ -5,15 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use shared::{
-    domain::{
-        invariants::{Auditor, LawReport},
-        order::OrderPolicy,
-    },
+    domain::invariants::{Auditor, LawReport},
     log::{LogReader, Position, audit},
     runtime::{Metrics, metrics::Invariant},
 };
 
 use super::job::{Job, JobError, Progress, Run, Step};
+use crate::rebuild::RebuildParts;
 
 /// What such an operation is about.
 pub const LOG: &str = "log";
@@ -35,9 +33,9 @@ pub struct LogAudit {
 
 impl LogAudit {
     /// The job; it needs nothing from its operation.
-    pub fn new(log: LogReader, metrics: Arc<Metrics>) -> Self {
-        let auditor = Auditor::with_payable_min(OrderPolicy::default().payable_min_minor);
-        Self { log, metrics, auditor, position: 0, head: None }
+    pub fn new(parts: &RebuildParts) -> Self {
+        let auditor = Auditor::with_payable_min(parts.domain.order_payable_min_minor);
+        Self { log: parts.log.clone(), metrics: Arc::clone(&parts.metrics), auditor, position: 0, head: None }
     }
 
     /// Names what was found, and raises the alarm.

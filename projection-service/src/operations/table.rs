@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::TimeDelta;
 use serde_json::Value;
 use sqlx::{
     PgConnection, PgPool, Row,
@@ -282,11 +282,16 @@ pub(super) async fn note_error(db: &PgPool, id: Uuid, error: &str) -> Result<(),
     Ok(())
 }
 
-/// Deletes operations that ended before `than`, with what belongs to them; who asked for them stays written down.
-pub async fn sweep(db: &PgPool, than: DateTime<Utc>, limit: i64) -> Result<u64, sqlx::Error> {
-    let swept =
-        sqlx::query("DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE finished_at < $1 LIMIT $2)");
-    Ok(swept.bind(than).bind(limit).execute(db).await?.rows_affected())
+/// Deletes operations that ended longer ago than `kept`, with what belongs to them; who asked for them stays written
+/// down. They are dated by the database's clock, and swept by it.
+pub async fn sweep(db: &PgPool, kept: TimeDelta, limit: i64) -> Result<u64, sqlx::Error> {
+    let swept = sqlx::query(
+        "
+        DELETE FROM operations
+        WHERE id IN (SELECT id FROM operations WHERE finished_at < clock_timestamp() - $1 LIMIT $2)
+        ",
+    );
+    Ok(swept.bind(kept).bind(limit).execute(db).await?.rows_affected())
 }
 
 fn read(row: &PgRow) -> Result<Operation, sqlx::Error> {

@@ -145,7 +145,9 @@ impl Audit {
         };
         let (events, last) = self.read(rows, through).await?;
         let mut standstill = self.standstill(&mut tx).await?;
-        let mut drifts = self.model.refold(&mut tx, &events, &mut standstill).await?;
+        // By the clock that dates entries and that they are swept by.
+        let kept_since = self.parts.clock.now() - self.parts.domain.feed_resumable();
+        let mut drifts = self.model.refold(&mut tx, &events, &mut standstill, kept_since).await?;
         for table in self.sources.rows {
             drifts.extend(self.compare_range(&mut tx, table, rows, last).await?);
         }

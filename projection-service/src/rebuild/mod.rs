@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use shared::{
     log::LogReader,
-    runtime::{Clock, Metrics},
+    runtime::{Clock, Metrics, settings::DomainSettings},
 };
 use sqlx::PgPool;
 
@@ -49,12 +49,14 @@ pub struct RebuildParts {
     pub log: LogReader,
     /// The projections.
     pub models: Models,
-    /// Dates letters.
+    /// Dates letters, and tells what the feed still keeps.
     pub clock: Clock,
     /// For letters of what a new generation refuses.
     pub letters: LetterPolicy,
     /// Tells how far rebuilds are.
     pub metrics: Arc<Metrics>,
+    /// What the feed keeps and the auditor judges by.
+    pub domain: DomainSettings,
     /// Events in memory at a time, twice: one page is folded while the next is read.
     pub page_events: u32,
 }

@@ -8,7 +8,13 @@ use shared::domain::AggregateType;
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
-use super::{ANALYST, check_denied, database, pool_of};
+use dev_servers::TestServers;
+use shared::runtime::{
+    Secret,
+    postgres::{PoolOptions, connect_pool, migrate},
+};
+
+use super::{ANALYST, COMMAND, PROJECTION, check_denied, database, pool_of};
 
 /// Words that stand in the samples where people write, and where links lead to people.
 fn personal_words(sample: &Value) -> Vec<String> {
@@ -167,4 +173,87 @@ async fn the_views_are_made_anew_when_somebody_else_made_them() {
     shared::analyst::install(&owner).await.unwrap();
     let row = sqlx::query("SELECT count(*) AS views FROM pg_views WHERE viewname = 'order_paid'").fetch_one(&owner);
     assert_eq!(row.await.unwrap().get::<i64, _>("views"), 1);
+}
+
+/// A database of its own that was migrated in place: a copy of a template would not have the rights on the database.
+async fn migrated_database() -> (PgPool, String) {
+    let servers = TestServers::shared().await;
+    let url = servers.postgres_url(&servers.create_database(None).await.unwrap());
+    let owner = connect_pool(&Secret::new(url.as_str()), PoolOptions::new("test", 2)).await.unwrap();
+    migrate(&owner).await.unwrap();
+    (owner, url)
+}
+
+#[tokio::test]
+async fn an_analyst_who_lifts_the_restrictions_still_writes_nothing_and_locks_nothing() {
+    let (_, url) = migrated_database().await;
+    let analyst = pool_of(ANALYST, &url).await;
+    let mut session = analyst.acquire().await.unwrap();
+    sqlx::query("SET default_transaction_read_only = off").execute(&mut *session).await.unwrap();
+    for statement in [
+        "CREATE TEMP TABLE mine (id int)",
+        "SELECT lo_create(0)",
+        "SELECT lo_from_bytea(0, 'x')",
+        "SELECT pg_logical_emit_message(false, 'x', 'y')",
+        "SELECT pg_advisory_lock(1)",
+        "SELECT pg_advisory_lock(1, 2)",
+        "SELECT pg_try_advisory_lock(1)",
+        "SELECT pg_advisory_xact_lock_shared(1)",
+    ] {
+        let error = sqlx::query(statement).execute(&mut *session).await.expect_err(statement);
+        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+        assert_eq!(code.as_deref(), Some("42501"), "{statement}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn the_services_keep_the_locks_and_tables_that_they_work_with() {
+    let (owner, url) = migrated_database().await;
+    let leader = pool_of(COMMAND, &url).await;
+    sqlx::query("SELECT pg_try_advisory_lock(1), pg_advisory_unlock(1)").execute(&leader).await.unwrap();
+    let auditor = pool_of(PROJECTION, &url).await;
+    sqlx::query("CREATE TEMP TABLE mine (id int)").execute(&auditor).await.unwrap();
+    // Migrated once more, under the lock that migrations take.
+    migrate(&owner).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_analysts_session_begins_with_limits_on_all_that_others_wait_for() {
+    let (owner, url) = migrated_database().await;
+    let connections: i32 = sqlx::query_scalar("SELECT rolconnlimit FROM pg_roles WHERE rolname = $1")
+        .bind(ANALYST)
+        .fetch_one(&owner)
+        .await
+        .unwrap();
+    assert_eq!(connections, 10);
+    // Elsewhere the owner takes the role on, whose settings begin with a session of its own.
+    let Some(_) = TestServers::shared().await.postgres() else { return };
+    let analyst = pool_of(ANALYST, &url).await;
+    for (setting, expected) in [("idle_in_transaction_session_timeout", "1min"), ("lock_timeout", "10s")] {
+        let found: String =
+            sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&analyst).await.unwrap();
+        assert_eq!(found, expected, "{setting}");
+    }
+}
+
+#[tokio::test]
+async fn an_owner_who_is_no_superuser_migrates_all_the_same() {
+    let servers = TestServers::shared().await;
+    // Elsewhere a role without a password may not sign in.
+    let Some(_) = servers.postgres() else { return };
+    let name = servers.create_database(None).await.unwrap();
+    let url = servers.postgres_url(&name);
+    let superuser = connect_pool(&Secret::new(url.as_str()), PoolOptions::new("test", 1)).await.unwrap();
+    let owner = format!("owner_of_{name}");
+    // Roles are there beforehand, as where the owner may not make them.
+    migrated_database().await;
+    sqlx::raw_sql(&format!("CREATE ROLE {owner} LOGIN; ALTER DATABASE {name} OWNER TO {owner}"))
+        .execute(&superuser)
+        .await
+        .unwrap();
+    migrate(&pool_of(&owner, &url).await).await.unwrap();
+    // What the database's owner may take, is taken.
+    let may = "SELECT has_database_privilege($1, current_database(), 'TEMPORARY')";
+    let may: bool = sqlx::query_scalar(may).bind(ANALYST).fetch_one(&superuser).await.unwrap();
+    assert!(!may);
 }

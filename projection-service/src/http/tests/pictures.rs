@@ -100,8 +100,8 @@ fn what_time_changes_in_a_version_never_comes_back() {
     for row in versions(&log, id) {
         for viewer in [Viewer::Customer, Viewer::Producer, Viewer::Admin] {
             let at = |hours| row.updated_at + TimeDelta::hours(hours);
-            let view =
-                |at| (OrderView::new(row.clone(), viewer, OrderPolicy::default(), at), shows_contact(&row, viewer, at));
+            let policy = OrderPolicy::default();
+            let view = |at| (OrderView::new(row.clone(), viewer, policy, at), shows_contact(&row, viewer, &policy, at));
             let mut pictures: Vec<_> = (0..24 * 40).map(|hours| view(at(hours))).collect();
             pictures.dedup();
             changes += pictures.len() - 1;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use shared::domain::AggregateType;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
@@ -62,10 +63,14 @@ impl ReadModel for Feed {
         Ok(written)
     }
 
-    async fn compare_told(tx: &mut PgConnection, changes: &Changes<Self>) -> Result<Vec<Drift>, sqlx::Error> {
+    async fn compare_told(
+        tx: &mut PgConnection,
+        changes: &Changes<Self>,
+        kept_since: DateTime<Utc>,
+    ) -> Result<Vec<Drift>, sqlx::Error> {
         let rows: Vec<&FeedRow> = changes.iter().filter_map(|(_, row)| row.as_ref()).collect();
         let by_user = address(tx, &rows).await?;
-        told::compare(tx, &by_user).await
+        told::compare(tx, &by_user, kept_since).await
     }
 }
 

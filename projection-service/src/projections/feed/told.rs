@@ -15,10 +15,12 @@ const TABLE: &str = "feed_entries";
 /// What was told of some events, except in which words: those may have been others once.
 type Told = BTreeMap<(Uuid, i64), Vec<Value>>;
 
-/// The entries, as `user/position`, that are not what they should be. Entries that were swept are not missed.
+/// The entries, as `user/position`, that are not what they should be. Entries from before `kept_since` may have been
+/// swept, and are not missed.
 pub(super) async fn compare(
     tx: &mut PgConnection,
     by_user: &BTreeMap<Uuid, Vec<&NewEntry>>,
+    kept_since: DateTime<Utc>,
 ) -> Result<Vec<Drift>, sqlx::Error> {
     let entries = || by_user.values().flatten();
     let positions: BTreeSet<i64> = entries().map(|entry| entry.position as i64).collect();
@@ -47,7 +49,6 @@ pub(super) async fn compare(
         due.entry(key).or_default().push(without_words(entry.kind.name(), entry.kind.data()));
     }
     // The oldest are swept, one after the other.
-    let kept_since: DateTime<Utc> = sqlx::query_scalar("SELECT now() - interval '7 days'").fetch_one(tx).await?;
     for (user_id, entries) in by_user {
         for entry in entries.iter().filter(|entry| entry.occurred_at < kept_since) {
             let key = (*user_id, entry.position as i64);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    chores::sweep_once,
     projections::{feed::Feed, ledger::Ledger, order_facts::OrderFacts, orders::Orders},
     rebuild::audit::{Place, Rows},
 };
@@ -128,6 +129,24 @@ async fn a_false_row_of_the_feed_is_healed_and_a_false_entry_is_found() {
     let found = found(&test, "feed").await;
     assert!(found.iter().any(|(table, _, what)| (table.as_str(), what.as_str()) == ("feed_entries", "changed")));
     assert!(found.iter().all(|(table, _, _)| table == "feed_entries") && found.len() >= 3, "{found:?}");
+}
+
+#[tokio::test]
+async fn what_was_swept_by_a_clock_that_was_moved_is_not_missed() {
+    let test = Test::with_orders(10).await;
+    let _running = test.fold::<Feed>().await;
+    let _working = test.worker(64);
+    // Dated by the machine, which nobody moves.
+    let ended = test.begin(OperationKind::Verify, "feed", json!({})).await;
+    test.becomes(ended, OperationState::Succeeded).await;
+    test.parts.clock.advance(chrono::TimeDelta::days(8));
+    sweep_once(&test.parts).await.unwrap();
+    assert_eq!(found(&test, "feed").await, []);
+    test.parts.clock.advance(chrono::TimeDelta::days(730));
+    sweep_once(&test.parts).await.unwrap();
+    assert_eq!(test.rows("feed_entries").await.len(), 0, "nothing is so young");
+    assert_eq!(found(&test, "feed").await, []);
+    test.becomes(ended, OperationState::Succeeded).await;
 }
 
 #[tokio::test]

@@ -17,8 +17,14 @@ pub struct OrderPolicy {
     pub payment_attempts_opened_max: usize,
     /// How long a paid order waits for the cook.
     pub acceptance_window: TimeDelta,
+    /// A cook who has not looked at a paid order is reminded after this.
+    pub remind_after: TimeDelta,
     /// A pre-order may be accepted until this long before it is wanted.
     pub preorder_lead: TimeDelta,
+    /// How long after its promised time a meal that was not handed over is an alarm.
+    pub stuck_after: TimeDelta,
+    /// How long after the delivery the cook sees whom the meal was for.
+    pub contact_shown_after_delivery: TimeDelta,
     /// A delivered order completes by itself after this.
     pub auto_complete_after: TimeDelta,
     /// From completion to the release of the cook's share.
@@ -43,7 +49,10 @@ impl Default for OrderPolicy {
             payment_attempts_max: 5,
             payment_attempts_opened_max: 20,
             acceptance_window: TimeDelta::minutes(15),
+            remind_after: TimeDelta::minutes(2),
             preorder_lead: TimeDelta::hours(2),
+            stuck_after: TimeDelta::hours(2),
+            contact_shown_after_delivery: TimeDelta::hours(24),
             auto_complete_after: TimeDelta::hours(24),
             payout_delay: TimeDelta::hours(48),
             rating_window: TimeDelta::days(30),

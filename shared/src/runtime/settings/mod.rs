@@ -1,10 +1,12 @@
 //! Settings both services share, read from the environment or the command line, and checked before anything starts.
 
+mod domain;
 mod secret;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
+pub use domain::DomainSettings;
 pub use secret::{Key32, Secret};
 
 use crate::web::{
@@ -98,6 +100,10 @@ pub struct SharedSettings {
     /// Which log lines are written (`info,shared::web=debug`).
     #[arg(long, env = "HOMEFOOD_LOG", value_name = "HOMEFOOD_LOG", default_value = "info")]
     pub log_filter: String,
+
+    /// The durations and limits of the business.
+    #[command(flatten)]
+    pub domain: DomainSettings,
 }
 
 /// Whose tokens are believed. Without a key set or a key, development generates a key of its own.
@@ -196,6 +202,7 @@ impl SharedSettings {
                 return Err(SettingsError::missing(name, "it is empty"));
             }
         }
+        self.domain.check()?;
         if self.is_development() {
             return Ok(());
         }
