@@ -184,6 +184,7 @@ impl Mirror<'_> {
     ) -> Result<Standing, Surprise> {
         let first = self.options.keep_events.map_or(1, |keep| head.saturating_sub(keep) + 1);
         if exists {
+            self.status.remaking(reason);
             self.jetstream
                 .delete_stream(&wanted.name)
                 .await

@@ -22,6 +22,8 @@ pub struct RelayStatus {
     pub reseeds: u64,
     /// Why it was, the last time.
     pub last_reseed: Option<ReseedReason>,
+    /// Why the stream is being deleted and made again, until it is there.
+    pub(super) remaking: Option<ReseedReason>,
     /// How often something surprised the relay since this process started.
     pub surprises: u64,
     /// What keeps it from going on; gone as soon as it goes on.
@@ -68,6 +70,7 @@ impl StatusBoard {
             status.position = position;
             status.head = head.max(position);
             status.trouble = None;
+            status.remaking = None;
         });
     }
 
@@ -82,10 +85,15 @@ impl StatusBoard {
         self.0.send_if_modified(|status| std::mem::replace(&mut status.head, head) != head);
     }
 
+    /// The stream goes, and may be gone when the relay looks for it the next time: then this is why.
+    pub(super) fn remaking(&self, reason: Option<ReseedReason>) {
+        self.0.send_modify(|status| status.remaking = reason);
+    }
+
     pub(super) fn reseeded(&self, reason: ReseedReason) {
         self.0.send_modify(|status| {
             status.reseeds += 1;
-            status.last_reseed = Some(reason);
+            status.last_reseed = Some(status.remaking.take().unwrap_or(reason));
         });
     }
 
@@ -99,5 +107,23 @@ impl StatusBoard {
             status.trouble = Some(trouble.into());
             news
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_went_and_was_not_made_again_at_once_is_remembered_for_its_fault() {
+        let board = StatusBoard::new();
+        board.remaking(Some(ReseedReason::Foreign));
+        // Making it again failed; the next look finds nothing.
+        board.reseeded(ReseedReason::Missing);
+        assert_eq!((board.0.borrow().reseeds, board.0.borrow().last_reseed), (1, Some(ReseedReason::Foreign)));
+        board.remaking(Some(ReseedReason::Ahead));
+        board.in_step(1, 1);
+        board.reseeded(ReseedReason::Missing);
+        assert_eq!(board.0.borrow().last_reseed, Some(ReseedReason::Missing));
     }
 }
