@@ -105,9 +105,10 @@ impl Candidate {
             }
         }
         self.leads.send_replace(false);
-        if let Some(connection) = connection {
-            // Closing gives the lock back at once; a connection that is gone has given it back already.
-            let _ = connection.close().await;
+        if let Some(connection) = connection
+            && let Err(error) = within(resign(connection)).await
+        {
+            tracing::debug!(office = ?self.office, %error, "the connection to compete on was gone already");
         }
     }
 
@@ -125,6 +126,13 @@ impl Candidate {
         let asked = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(self.office as i64).fetch_one(open);
         within(asked).await
     }
+}
+
+/// Gives the lock back and ends the session. Only asked for is it free when this returns: the server notices that a
+/// session was closed when it comes to it.
+pub(crate) async fn resign(mut session: PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut session).await?;
+    session.close().await
 }
 
 /// A leader that cannot reach the database within a second has to assume that it lost the lock.

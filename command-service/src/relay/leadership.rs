@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::log::Position;
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
-use crate::leader::Office;
+use crate::leader::{Office, resign};
 
 /// A session that does not answer within this time is lost.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -39,7 +39,7 @@ impl Candidate {
 
     /// Lets the next one take over at once instead of when the server notices.
     pub(super) async fn resign(self) {
-        if let Err(error) = in_time(self.session.close()).await {
+        if let Err(error) = in_time(resign(self.session)).await {
             tracing::debug!(%error, "the relay's session was gone already");
         }
     }
