@@ -116,7 +116,7 @@ impl Candidate {
         let open = match connection {
             Some(open) => open,
             None => {
-                let options = self.database.clone().application_name("homefood leader").disable_statement_logging();
+                let options = session(&self.database, "homefood leader");
                 connection.insert(within(PgConnection::connect_with(&options)).await?)
             }
         };
@@ -126,6 +126,17 @@ impl Candidate {
         let asked = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(self.office as i64).fetch_one(open);
         within(asked).await
     }
+}
+
+/// How a session for an office is opened. The server gives the lock of a process whose machine vanished back when it
+/// notices: within some ten seconds, where the kernel's own patience is two hours.
+pub(crate) fn session(database: &PgConnectOptions, name: &str) -> PgConnectOptions {
+    let watched = [("tcp_keepalives_idle", "5"), ("tcp_keepalives_interval", "2"), ("tcp_keepalives_count", "3")];
+    database
+        .clone()
+        .application_name(name)
+        .options(watched.into_iter().chain([("tcp_user_timeout", "10000")]))
+        .disable_statement_logging()
 }
 
 /// Gives the lock back and ends the session. Only asked for is it free when this returns: the server notices that a
@@ -163,5 +174,15 @@ mod tests {
         shutdown.cancel();
         running.await.unwrap();
         assert!(!office.is_held(&database.db).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_server_looks_after_the_session_of_an_office() {
+        let database = TestDatabase::new().await;
+        let options = session(&database.options, "homefood leader").host("127.0.0.1");
+        let mut session = PgConnection::connect_with(&options).await.unwrap();
+        let settings = "SELECT current_setting('tcp_keepalives_idle'), current_setting('tcp_user_timeout')";
+        let found: (String, String) = sqlx::query_as(settings).fetch_one(&mut session).await.unwrap();
+        assert_eq!(found, ("5".to_owned(), "10s".to_owned()));
     }
 }

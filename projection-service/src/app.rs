@@ -132,6 +132,7 @@ impl ProjectionService {
             opaque: platform.opaque.clone(),
             sealer: sealing::start(platform, &db),
             domain: platform.settings.domain,
+            proxies: platform.settings.proxies(),
             views,
             live,
             origins: settings.origins(&platform.settings),

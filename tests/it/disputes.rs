@@ -232,6 +232,10 @@ async fn each_side_sees_the_others_evidence_after_the_answer_and_nothing_is_in_t
     assert_eq!(seen["evidence"][0]["text"], "the xylophone soup");
     let seen = after(system.producer()).await;
     assert_eq!((&seen["description"], &seen["evidence"]), (&json!("It came two hours late."), &json!([])));
+    for (client, sees) in [(system.customer(), true), (system.producer(), false)] {
+        let history = client.get(&format!("/api/v1/orders/{order}/history")).await.expect(200).text();
+        assert_eq!(history.contains(hash), sees, "not by way of the order either: {history}");
+    }
     let shown = json!({ "kind": "STATEMENT", "text": "it was hot", "file_refs": [] });
     system.producer().in_dispute(dispute, "evidence", shown).await.expect(201);
     system.producer().in_dispute(dispute, "respond", json!({ "message": "Not mine." })).await.expect(200);

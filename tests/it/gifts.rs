@@ -210,3 +210,24 @@ async fn who_is_named_is_told_on_the_day_and_needs_no_code() {
     system.order_reaches(order, OrderStatus::Paid).await;
     system.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_given_a_gift_reads_the_message_and_nothing_else_of_what_the_buyer_said() {
+    let system = TestSystem::start().await;
+    let wish = json!({ "value": roubles("500.00"), "message": "Enjoy!", "recipient": { "name": "Boris", "phone": "+79990000000" } });
+    let (gift, code) = system.paid_gift_of(&wish).await;
+    system.other_customer().activate(&code).await.expect(200);
+    system.gift_shows(gift, json!({ "status": "ACTIVATED" })).await;
+    let path = format!("/api/v1/gifts/{gift}");
+    let read = system.other_customer().get(&path).await.expect(200).data();
+    assert_eq!((&read["recipient"], &read["attempts"]), (&json!({ "message": "Enjoy!" }), &serde_json::Value::Null));
+    let bought = system.customer().get(&path).await.expect(200).data();
+    assert_eq!((&bought["recipient"]["name"], &bought["recipient"]["message"]), (&json!("Boris"), &json!("Enjoy!")));
+    // Who keeps what they bought sees both sides of it.
+    let (own, code) = system.paid_gift("500.00").await;
+    system.customer().activate(&code).await.expect(200);
+    system.gift_shows(own, json!({ "status": "ACTIVATED" })).await;
+    let kept = system.customer().get(&format!("/api/v1/gifts/{own}")).await.expect(200).data();
+    assert_eq!((&kept["allowed_actions"], kept["attempts"].as_array().map(Vec::len)), (&json!(["spend"]), Some(1)));
+    system.finish().await;
+}

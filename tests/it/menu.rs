@@ -51,6 +51,37 @@ async fn a_new_price_is_heard_everywhere_at_once_and_old_orders_keep_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dish_that_gets_another_name_neither_hides_nor_repeats_others() {
+    let system = TestSystem::start().await;
+    let cook = system.producer();
+    let ids: Vec<_> = (0..6).map(|_| Uuid::now_v7()).collect();
+    let category = Uuid::now_v7();
+    let soups = format!("/api/v1/categories/{category}");
+    put(&system.admin(), &soups, &json!({ "name": "Soups" })).await.expect(200);
+    let named = |name: String| {
+        let mut dish = dish(KITCHEN, "100.00");
+        dish["category_id"] = json!(category);
+        dish["name"] = json!(name);
+        dish
+    };
+    for (no, id) in ids.iter().enumerate() {
+        put(&cook, &format!("/api/v1/dishes/{id}"), &named(format!("aa {no}"))).await.expect(200);
+    }
+    let path = format!("/api/v1/dishes?category_id={category}&limit=3");
+    let page = system.nobody().get(&path).await.expect(200);
+    let names =
+        |page: &Answer| page.data().as_array().unwrap().iter().map(|dish| dish["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(&page), ["aa 0", "aa 1", "aa 2"]);
+    put(&cook, &format!("/api/v1/dishes/{}", ids[2]), &named("zz".to_owned())).await.expect(200);
+    let cursor = page.json()["meta"]["next_cursor"].as_str().unwrap().to_owned();
+    let next = system.nobody().get(&format!("{path}&cursor={cursor}")).await.expect(200);
+    assert_eq!(names(&next), ["aa 3", "aa 4", "aa 5"]);
+    let forged = format!("{}.enp6", cursor.split_once('.').unwrap().0);
+    system.nobody().get(&format!("{path}&cursor={forged}")).await.expect_problem(400, "VALIDATION_ERROR");
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kitchens_change_their_own_and_administrators_open_them() {
     let system = TestSystem::start().await;
     let (cook, other, admin) = (system.producer(), system.other_producer(), system.admin());

@@ -61,7 +61,7 @@ async fn a_gift_taken_with_a_code_is_answered_again_though_the_guesses_are_used_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_of_the_bank_is_not_kept_under_the_key() {
+async fn a_refusal_of_the_bank_is_the_answer_of_its_key_and_of_no_other() {
     let system = TestSystem::builder().fake_tbank().start().await;
     let customer = system.customer();
     let order = customer.place(scenario_dish(0), 1).await;
@@ -73,7 +73,8 @@ async fn a_refusal_of_the_bank_is_not_kept_under_the_key() {
     pay("first").await.expect_problem(502, "PROVIDER_ERROR");
     pay("first").await.expect_problem(502, "PROVIDER_ERROR");
     let page = pay("second").await.expect(201).data();
-    assert_eq!(pay("first").await.expect(201).data()["payment_id"], page["payment_id"], "it can be paid now");
+    pay("first").await.expect_problem(502, "PROVIDER_ERROR");
+    assert_eq!(pay("third").await.expect(201).data()["payment_id"], page["payment_id"], "the page that is open");
     system.finish().await;
 }
 

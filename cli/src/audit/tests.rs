@@ -113,3 +113,13 @@ async fn a_broken_log_ends_with_its_own_code_and_the_first_offending_position() 
     assert_eq!(exit.code, 6);
     assert!(exit.to_string().ends_with("the first at position 2"), "{exit}");
 }
+
+#[tokio::test]
+async fn a_log_whose_end_is_gone_is_not_judged_whole() {
+    let (db, url) = database().await;
+    write(&db, Uuid::now_v7(), 1, created()).await;
+    let promise = concat!("UPDATE ", "log_head SET position = position + 1");
+    sqlx::raw_sql(promise).execute(&db).await.unwrap();
+    let error = audited(&url).await.unwrap_err();
+    assert_eq!(error.to_string(), "the event log ends at position 1, and its head is 2");
+}

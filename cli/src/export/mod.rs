@@ -133,7 +133,7 @@ async fn write(log: &LogReader, (from, to): (Position, Position), mut sink: Box<
     while next <= to {
         let limit = u32::try_from(to + 1 - next).unwrap_or(PAGE).min(PAGE);
         let events = log.page(next - 1, limit).await.map_err(explain)?;
-        let Some(last) = events.last() else { break };
+        let Some(last) = events.last() else { return Err(LogError::EndsEarly { position: next - 1, head: to }.into()) };
         next = last.position + 1;
         sink.write(&events)?;
         bar.inc(events.len() as u64);
@@ -156,7 +156,7 @@ fn progress(events: u64) -> Result<ProgressBar> {
 fn explain(error: LogError) -> anyhow::Error {
     match error {
         LogError::Database(error) => unavailable(&error).into(),
-        LogError::Unreadable { .. } => error.into(),
+        LogError::Unreadable { .. } | LogError::EndsEarly { .. } => error.into(),
     }
 }
 

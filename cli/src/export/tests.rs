@@ -122,6 +122,11 @@ async fn an_end_says_what_kind_it_is_and_leaves_no_half_file() {
     assert_eq!(code(export(backwards).await), Some(USAGE));
     let nobody = Secret::new("postgres://nobody@127.0.0.1:1/nowhere");
     assert_eq!(code(export(args(&nobody, Format::Ndjson, &output)).await), Some(UNAVAILABLE));
+    let promise = concat!("UPDATE ", "log_head SET position = position + ");
+    sqlx::raw_sql(&format!("{promise} 1")).execute(&db).await.unwrap();
+    let cut = export(args(&url, Format::Ndjson, &output)).await.unwrap_err();
+    assert_eq!(cut.to_string(), "the event log ends at position 45000, and its head is 45001");
+    sqlx::raw_sql(&format!("{promise} -1")).execute(&db).await.unwrap();
     let change = concat!(
         "ALTER TABLE events DISABLE TRIGGER ALL; UPDATE ",
         "events SET aggregate_type = 'alien' WHERE position = 30000"

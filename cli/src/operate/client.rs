@@ -107,12 +107,14 @@ impl Client {
             sent.map_err(|error| Exit::new(exit::UNAVAILABLE, format!("{} does not answer: {error}", self.url)))?;
         let status = answer.status().as_u16();
         let body = answer.bytes().await.map_err(|error| Exit::new(exit::UNAVAILABLE, error.to_string()))?;
-        let body: Value = serde_json::from_slice(&body).with_context(|| format!("{status} without JSON"))?;
         if status < 300 {
-            return Ok(body);
+            return serde_json::from_slice(&body).with_context(|| format!("{status} without JSON"));
         }
+        // A proxy in between answers in words of its own.
+        let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let said = |name: &str| body[name].as_str();
-        let what = said("detail").or(said("title")).unwrap_or("refused");
+        let nobody_says = format!("{} answers {status}", self.url);
+        let what = said("detail").or(said("title")).unwrap_or(&nobody_says);
         let rule = said("rule_name").map(|rule| format!(" ({rule})")).unwrap_or_default();
         Err(Exit::new(code(status), format!("{what}{rule}")).into())
     }

@@ -1,6 +1,9 @@
 //! Following an operation to its end, with a bar on a terminal.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,13 +17,26 @@ const WAITS_FOR_SWAP: &str = "waits for swap or cancel";
 /// How often it is asked about.
 const ASK_EVERY: Duration = Duration::from_millis(300);
 
+/// How long it may go unanswered while a service restarts.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
 /// Follows an operation until it ends or waits for a person, and says what came of it.
 pub async fn follow(client: &Client, operation: &Value) -> Result<()> {
     let id = operation["id"].as_str().unwrap_or_default().to_owned();
     let asked_at = &operation["updated_at"];
     let bar = bar();
+    let mut silent_since = Instant::now();
     let ended = loop {
-        let found = client.data(&format!("/operations/{id}"), &[]).await?;
+        let found = match client.data(&format!("/operations/{id}"), &[]).await {
+            Ok(found) => found,
+            // The operation goes on without whoever watches it.
+            Err(error) if exit::code(&error) == exit::UNAVAILABLE && silent_since.elapsed() < SILENCE_MAX => {
+                tokio::time::sleep(ASK_EVERY).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        silent_since = Instant::now();
         let progress = &found["progress"];
         bar.set_length(progress["total"].as_u64().unwrap_or(0));
         bar.set_position(progress["done"].as_u64().unwrap_or(0));

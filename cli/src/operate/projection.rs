@@ -158,11 +158,25 @@ async fn post(client: &Client, act: &Act, verb: &str) -> Result<Value> {
     client.post(&format!("/admin/projections/{}/{verb}", act.name), &json!({"reason": act.reason})).await
 }
 
-/// Wants something of the newest operation about the projection that has not ended.
+/// The operation about the projection that has not ended; beside a rebuild, others are not what is meant.
+fn meant<'a>(name: &str, operations: &'a [Value]) -> Result<&'a str, Exit> {
+    let rebuilds: Vec<_> = operations.iter().filter(|operation| operation["kind"] == "rebuild").collect();
+    let operations: Vec<_> = operations.iter().collect();
+    match (&operations[..], &rebuilds[..]) {
+        ([], _) => Err(Exit::new(exit::CONFLICT, format!("nothing is being done to {name}"))),
+        (&[only], _) | (_, &[only]) => Ok(only["id"].as_str().unwrap_or_default()),
+        (several, _) => {
+            let ids: Vec<_> = several.iter().filter_map(|operation| operation["id"].as_str()).collect();
+            let ids = ids.join(", ");
+            Err(Exit::new(exit::CONFLICT, format!("several things are being done to {name}: {ids}")))
+        }
+    }
+}
+
+/// Wants something of what is being done to the projection.
 async fn ask(client: &Client, act: &Act, verb: &str) -> Result<()> {
     let projection = client.data(&format!("/admin/projections/{}", act.name), &[]).await?;
-    let nothing = || Exit::new(exit::CONFLICT, format!("nothing is being done to {}", act.name));
-    let id = projection.pointer("/operations/0/id").and_then(Value::as_str).ok_or_else(nothing)?;
+    let id = meant(&act.name, projection["operations"].as_array().map_or(&[], Vec::as_slice))?;
     say(client, &client.post(&format!("/operations/{id}/{verb}"), &json!({"reason": act.reason})).await?)
 }
 

@@ -32,7 +32,9 @@ pub async fn sweep_receipts(db: &PgPool, before: DateTime<Utc>, limit: u32) -> R
     let swept = sqlx::query(
         "
         DELETE FROM command_receipts
-        WHERE command_id = ANY (ARRAY(SELECT command_id FROM command_receipts WHERE stored_at < $1 LIMIT $2))
+        WHERE command_id = ANY (ARRAY(
+            SELECT command_id FROM command_receipts WHERE stored_at < $1 ORDER BY stored_at LIMIT $2
+        ))
         ",
     )
     .bind(before)

@@ -5,13 +5,14 @@ use std::{convert::Infallible, net::IpAddr};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use shared::{
-    domain::{Actor, DisputeId, OrderId, ProducerId, UserId},
+    domain::{Actor, DisputeId, GiftId, OrderId, ProducerId, UserId},
     web::{Principal, Problem, Role},
 };
 
 use super::{
     command::{Command, log_problem},
-    gate::Gate,
+    gate::{Admin, Customer, Gate},
+    gift_codes::load_gift,
     state::AppState,
 };
 use crate::command_handler::CommandError;
@@ -45,6 +46,22 @@ pub(super) async fn party_of_dispute<T, W: Gate>(
         Ok((terms.map(|terms| terms.customer_id), terms.map(|terms| terms.producer_id)))
     };
     side_of::<W, _>(&command.principal, sides).await
+}
+
+/// Who is both acts as the buyer of their own gifts.
+pub(super) async fn buyer_or_admin<T>(
+    state: &AppState,
+    command: &Command<T, (Customer, Admin)>,
+    gift_id: GiftId,
+) -> Result<Role, Problem> {
+    let principal = &command.principal;
+    let (is_customer, is_admin) = (principal.is(Role::Customer), principal.is(Role::Admin));
+    if !is_admin || !is_customer {
+        return Ok(if is_admin { Role::Admin } else { Role::Customer });
+    }
+    let gift = load_gift(state, gift_id).await?;
+    let is_buyer = gift.terms().is_some_and(|terms| terms.buyer_id == principal.user_id);
+    Ok(if is_buyer { Role::Customer } else { Role::Admin })
 }
 
 /// Looks the sides up only for somebody who may be more than one.

@@ -384,7 +384,7 @@ pub(super) fn log_problem(error: LogError) -> Problem {
             tracing::warn!(%cause, "the log cannot be read");
             unavailable("the database cannot be reached; try again")
         }
-        LogError::Unreadable { .. } => Problem::internal(error),
+        LogError::Unreadable { .. } | LogError::EndsEarly { .. } => Problem::internal(error),
     }
 }
 

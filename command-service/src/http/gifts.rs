@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use shared::{
     domain::{
-        DishId, GiftId, Money, PaymentId, RefundId, UserId,
+        AggregateType, DishId, GiftId, Money, PaymentId, RefundId, UserId,
         gift::{
             Gift, GiftCommand, GiftDish, GiftError, GiftKind, GiftRefundCause, GiftWish, PurchaseGift,
             RequestGiftPayment, RequestGiftRefund,
@@ -19,13 +19,14 @@ use shared::{
 use utoipa::ToSchema;
 
 use super::{
+    access::buyer_or_admin,
     command::{Command, Target, to_json},
     documents::{CommandProblems, GiftAnswer, PaymentAnswer},
     gate::{Admin, Customer},
     gift_codes::load_gift,
     gift_views::gift_data,
     orders::{NAME_MAX, TEXT_MAX, catalogue_problem, check_phone, sealing_problem, short},
-    payments::{check_return_url, choice, find_payment, opened, while_closed},
+    payments::{asked_for, check_return_url, choice, find_payment, opened, while_closed},
     state::AppState,
 };
 use crate::command_handler::Handled;
@@ -276,12 +277,16 @@ pub(super) async fn pay_gift(
     let view = view(gift_id);
     let mut target = on_gift(&state, gift_id, false, StatusCode::CREATED, &view);
     target.answers_later = true;
-    let (gift, is_news, replayed) = match command.submit(&state, &target, actor, request).await? {
-        Handled::Done(done) => (done.aggregate, done.is_news, false),
+    let (gift, asked, is_news, replayed) = match command.submit(&state, &target, actor, request).await? {
+        Handled::Done(done) => (done.aggregate, None, done.is_news, false),
         Handled::Replayed(receipt) if receipt.status.is_some() => return command.replay(&state, &receipt),
-        Handled::Replayed(_) => (load_gift(&state, gift_id).await?, false, true),
+        Handled::Replayed(receipt) => {
+            let asked = asked_for(&state, &command, (AggregateType::Gift, gift_id.0), &receipt).await?;
+            (load_gift(&state, gift_id).await?, asked, false, true)
+        }
     };
-    let payment_id = gift.active_payment().or_else(|| gift.attempts().last().map(|attempt| attempt.payment_id));
+    let payment_id = asked.or(gift.active_payment());
+    let payment_id = payment_id.or_else(|| gift.attempts().last().map(|attempt| attempt.payment_id));
     let payment_id = payment_id.ok_or_else(|| Problem::internal("a payment was requested and there is no attempt"))?;
     let (status, data) = opened(&state, payment_id, is_news).await?;
     command.late_answer(&state, status, data, replayed).await
@@ -358,22 +363,6 @@ pub(super) async fn refund_gift(
     let refund = GiftCommand::RequestRefund(RequestGiftRefund { refund_id, amount: command.body.amount, cause });
     let view = view(gift_id);
     command.execute(&state, on_gift(&state, gift_id, false, StatusCode::ACCEPTED, &view), actor, refund).await
-}
-
-/// Who is both acts as the buyer of their own gifts.
-async fn buyer_or_admin<T>(
-    state: &AppState,
-    command: &Command<T, (Customer, Admin)>,
-    gift_id: GiftId,
-) -> Result<Role, Problem> {
-    let principal = &command.principal;
-    let (is_customer, is_admin) = (principal.is(Role::Customer), principal.is(Role::Admin));
-    if !is_admin || !is_customer {
-        return Ok(if is_admin { Role::Admin } else { Role::Customer });
-    }
-    let gift = load_gift(state, gift_id).await?;
-    let is_buyer = gift.terms().is_some_and(|terms| terms.buyer_id == principal.user_id);
-    Ok(if is_buyer { Role::Customer } else { Role::Admin })
 }
 
 /// The view of a gift for its answers.

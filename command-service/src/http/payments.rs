@@ -7,17 +7,19 @@ use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use shared::{
     domain::{
-        Actor, Intent, OrderId, PaymentId,
-        order::{Order, OrderCommand, RequestPayment},
+        Actor, AggregateType, DomainEvent, Intent, OrderId, PaymentId,
+        gift::GiftEvent,
+        order::{Order, OrderCommand, OrderEvent, RequestPayment},
         payment::{CaptureMode, FailureReason, PaymentStatus, Provider, ProviderChoice},
     },
+    log::LogReader,
     web::{ErrorCode, PathId, Problem},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    command::{Command, to_json},
+    command::{Command, log_problem, to_json},
     documents::{CommandProblems, PaymentAnswer},
     gate::{Admin, Customer},
     orders::on_order,
@@ -26,6 +28,7 @@ use super::{
 };
 use crate::{
     command_handler::{CommandError, Handled, NoAnswer, Submission},
+    event_log::Receipt,
     providers::CallError,
 };
 
@@ -102,13 +105,17 @@ pub(super) async fn pay_order(
     let view = view(&state, order_id, &actor);
     let mut target = on_order(&state, order_id, false, StatusCode::CREATED, &view);
     target.answers_later = true;
-    let (order, is_news, replayed) = match command.submit(&state, &target, actor, request).await? {
-        Handled::Done(done) => (done.aggregate, done.is_news, false),
+    let (order, asked, is_news, replayed) = match command.submit(&state, &target, actor, request).await? {
+        Handled::Done(done) => (done.aggregate, None, done.is_news, false),
         Handled::Replayed(receipt) if receipt.status.is_some() => return command.replay(&state, &receipt),
-        // Somebody else is answering the same command, or was killed while doing so.
-        Handled::Replayed(_) => (load_order(&state, order_id).await?, false, true),
+        // Somebody else is answering the same command, or could not: killed, or the provider let it down.
+        Handled::Replayed(receipt) => {
+            let asked = asked_for(&state, &command, (AggregateType::Order, order_id.0), &receipt).await?;
+            (load_order(&state, order_id).await?, asked, false, true)
+        }
     };
-    let payment_id = order.active_payment().or_else(|| order.attempts().last().map(|attempt| attempt.payment_id));
+    let payment_id = asked.or(order.active_payment());
+    let payment_id = payment_id.or_else(|| order.attempts().last().map(|attempt| attempt.payment_id));
     let payment_id = payment_id.ok_or_else(|| Problem::internal("a payment was requested and there is no attempt"))?;
     let (status, data) = opened(&state, payment_id, is_news).await?;
     command.late_answer(&state, status, data, replayed).await
@@ -154,6 +161,27 @@ fn starts_with_place(url: &str, place: &str) -> bool {
 
 fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok()
+}
+
+/// The payment that a command asked for when it was recorded: what came of it stays the command's answer. None if it
+/// found a page that was open already.
+pub(super) async fn asked_for<T, W>(
+    state: &AppState,
+    command: &Command<T, W>,
+    of: (AggregateType, Uuid),
+    receipt: &Receipt,
+) -> Result<Option<PaymentId>, Problem> {
+    let Some(before) = receipt.sequence.checked_sub(1) else { return Ok(None) };
+    let made = LogReader::new(state.db.clone()).stream(of.0, of.1, before, 1).await.map_err(log_problem)?;
+    let made = made.into_iter().next().filter(|event| event.metadata.command_id == command.command_id());
+    let made = made.and_then(|event| event.event.ok());
+    if let Some(DomainEvent::Order(OrderEvent::OrderPaymentRequested(asked))) = &made {
+        return Ok(Some(asked.payment_id));
+    }
+    if let Some(DomainEvent::Gift(GiftEvent::GiftPaymentRequested(asked))) = &made {
+        return Ok(Some(asked.payment_id));
+    }
+    Ok(None)
 }
 
 /// Waits for the page, and says how the payment stands. A payment that was requested just now is on its way, so there

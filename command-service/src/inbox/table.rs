@@ -138,7 +138,8 @@ impl InboxTable {
             "
             DELETE FROM provider_inbox
             WHERE fingerprint IN (
-                SELECT fingerprint FROM provider_inbox WHERE received_at < $1 AND state = 'DONE' LIMIT $2
+                SELECT fingerprint FROM provider_inbox WHERE received_at < $1 AND state = 'DONE'
+                ORDER BY received_at LIMIT $2
             )
             ",
         )

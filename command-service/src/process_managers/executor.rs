@@ -10,7 +10,7 @@ use shared::{
         order::{Order, OrderCommand},
         payment::{Payment, PaymentCommand},
     },
-    log::RecordedEvent,
+    log::{LogError, RecordedEvent},
     runtime::Clock,
 };
 use uuid::Uuid;
@@ -312,8 +312,8 @@ impl Executor {
             CommandError::LostRace => true,
             CommandError::Append(AppendError::Full | AppendError::OutcomeUnknown(_) | AppendError::Closed) => true,
             CommandError::Append(AppendError::Rejected(_) | AppendError::TooLarge { .. }) => false,
-            CommandError::Log(shared::log::LogError::Database(_)) => true,
-            CommandError::Log(shared::log::LogError::Unreadable { .. }) => false,
+            CommandError::Log(LogError::Database(_)) => true,
+            CommandError::Log(LogError::Unreadable { .. } | LogError::EndsEarly { .. }) => false,
             CommandError::Refused(_) | CommandError::VersionMismatch { .. } => false,
         };
         let reason = describe(error);

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use shared::log::Position;
-use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
-use crate::leader::{Office, resign};
+use crate::leader::{Office, resign, session};
 
 /// A session that does not answer within this time is lost.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -17,8 +17,7 @@ pub(super) struct Candidate {
 
 impl Candidate {
     pub(super) async fn new(database: &PgConnectOptions) -> Result<Self, sqlx::Error> {
-        let options = database.clone().application_name("homefood relay").disable_statement_logging();
-        let session = in_time(PgConnection::connect_with(&options)).await?;
+        let session = in_time(PgConnection::connect_with(&session(database, "homefood relay"))).await?;
         Ok(Self { session })
     }
 

@@ -83,7 +83,7 @@ impl EventView {
 pub(crate) fn strip(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            members.retain(|name, _| !name.ends_with("_sealed"));
+            members.retain(|name, _| name != "sealed" && !name.ends_with("_sealed"));
             members.values_mut().for_each(strip);
         }
         Value::Array(items) => items.iter_mut().for_each(strip),

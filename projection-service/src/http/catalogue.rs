@@ -1,19 +1,19 @@
 //! The catalogue, open to everybody.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    net::SocketAddr,
-};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, State},
+    extract::{FromRequestParts, State},
     response::{IntoResponse, Response},
 };
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{header, request::Parts};
 use serde::{Deserialize, Serialize};
 use shared::{
     domain::{DishId, ProducerId},
-    web::{Envelope, OptionalCaller, PathId, Problem, Role, ValidQuery, headers::etag, problem::ProblemDetails},
+    web::{
+        Cursor, Envelope, OptionalCaller, PathId, Problem, Role, ValidQuery, headers::etag, problem::ProblemDetails,
+    },
 };
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ use super::{
     documents::{CategoryListAnswer, DishAnswer, DishListAnswer, OpenProblems, ProducerAnswer, ProducerListAnswer},
     pages,
 };
-use crate::projections::catalogue::{self, DishFilter, ProducerFilter};
+use crate::projections::catalogue::{self, DishFilter, NamePlace, ProducerFilter};
 
 /// Which dishes, and which page of them.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -57,10 +57,10 @@ pub(super) async fn list_dishes(
 ) -> Result<Response, Problem> {
     let limit = pages::limit(query.limit)?;
     let key = ("dishes", query.producer_id, query.category_id);
-    let after = pages::start(&state, query.cursor.as_deref(), &key)?.map(|cursor| cursor.id);
+    let after = start(&state, query.cursor.as_deref(), &key)?;
     let filter = DishFilter { producer_id: query.producer_id, category_id: query.category_id };
     let rows = catalogue::list_dishes(&state.db, &filter, after, limit as i64 + 1).await;
-    page(&state, rows, limit, &key, |dish| dish.id.0)
+    page(&state, rows, limit, &key, |dish| (&dish.name, dish.id.0))
 }
 
 /// One dish. Looking at it is counted, once per viewer and half hour.
@@ -117,10 +117,10 @@ pub(super) async fn list_producers(
 ) -> Result<Response, Problem> {
     let limit = pages::limit(query.limit)?;
     let key = ("producers", query.category_id, query.city.clone());
-    let after = pages::start(&state, query.cursor.as_deref(), &key)?.map(|cursor| cursor.id);
+    let after = start(&state, query.cursor.as_deref(), &key)?;
     let filter = ProducerFilter { category_id: query.category_id, city: query.city };
     let rows = catalogue::list_producers(&state.db, &filter, after, limit as i64 + 1).await;
-    page(&state, rows, limit, &key, |producer| producer.id.0)
+    page(&state, rows, limit, &key, |producer| (&producer.name, producer.id.0))
 }
 
 /// One kitchen.
@@ -183,22 +183,39 @@ pub(super) async fn list_categories(
     ValidQuery(query): ValidQuery<CategoriesQuery>,
 ) -> Result<Response, Problem> {
     let limit = pages::limit(query.limit)?;
-    let after = pages::start(&state, query.cursor.as_deref(), &"categories")?.map(|cursor| cursor.id);
+    let after = start(&state, query.cursor.as_deref(), &"categories")?;
     let rows = catalogue::list_categories(&state.db, after, limit as i64 + 1).await;
-    page(&state, rows, limit, &"categories", |category| category.id)
+    page(&state, rows, limit, &"categories", |category| (&category.name, category.id))
 }
 
-/// Names are looked up by the id when the next page is read; only that is carried.
+/// Cuts off the one row too many, and says behind which name the next page begins: the cursor itself carries it, since
+/// names change.
 fn page<T: Serialize>(
     state: &ReadState,
     rows: Result<Vec<T>, sqlx::Error>,
     limit: usize,
     key: &impl Serialize,
-    id: impl Fn(&T) -> Uuid,
+    place: impl Fn(&T) -> (&str, Uuid),
 ) -> Result<Response, Problem> {
     let mut rows = rows.map_err(unavailable)?;
-    let next = pages::cut(state, &mut rows, limit, key, |row| (0, id(row)));
+    let has_next = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| has_next).map(|last| {
+        let (name, id) = place(last);
+        let sealed = state.opaque.seal_cursor(Cursor { sort_micros: 0, id }, &(key, name));
+        format!("{sealed}.{}", BASE64_URL_SAFE_NO_PAD.encode(name))
+    });
     Ok(Envelope::new(rows).next_cursor(next).into_response())
+}
+
+/// Where the page before ended. A name that somebody changed does not fit the seal.
+fn start(state: &ReadState, cursor: Option<&str>, key: &impl Serialize) -> Result<Option<NamePlace>, Problem> {
+    let Some(cursor) = cursor else { return Ok(None) };
+    let (sealed, name) = cursor.split_once('.').unwrap_or((cursor, ""));
+    let name =
+        BASE64_URL_SAFE_NO_PAD.decode(name).ok().and_then(|name| String::from_utf8(name).ok()).unwrap_or_default();
+    let Cursor { id, .. } = state.opaque.open_cursor(sealed, &(key, &name))?;
+    Ok(Some(NamePlace { name, id }))
 }
 
 /// Who looks: a person, or else an address and a browser. Only a hash of it is kept.
@@ -213,8 +230,7 @@ impl FromRequestParts<ReadState> for Looker {
         match caller {
             Some(caller) => caller.user_id.hash(&mut hasher),
             None => {
-                let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-                peer.map(|ConnectInfo(address)| address.ip()).hash(&mut hasher);
+                state.proxies.client_of(&parts.extensions, &parts.headers).hash(&mut hasher);
                 parts.headers.get(header::USER_AGENT).map(|agent| agent.as_bytes()).hash(&mut hasher);
             }
         }

@@ -68,7 +68,7 @@ pub struct GiftView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub recipient_user_id: Option<UserId>,
-    /// For the buyer: whom it is for, and the message.
+    /// For the buyer: whom it is for, and the message; for the recipient: the message alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub recipient: Option<GiftRecipient>,
@@ -239,7 +239,8 @@ pub(super) async fn get_gift(
     let known = found.and_then(|gift| Some((viewer_of(&caller, &gift)?, gift)));
     let Some((viewer, gift)) = known else { return Err(Problem::not_found("there is no such gift")) };
     let (version, now) = (Version { number: gift.version, since: gift.updated_at }, state.clock.now());
-    let shown = gift.pii_sealed.as_ref().filter(|_| viewer == GiftViewer::Buyer);
+    let is_buyers = viewer == GiftViewer::Buyer || caller.is(Role::Customer) && gift.buyer_id == caller.user_id;
+    let shown = gift.pii_sealed.as_ref().filter(|_| is_buyers || viewer == GiftViewer::Recipient);
     let recipient = match shown {
         Some(sealed) => open(&state, &gift, sealed).await?,
         None => None,
@@ -247,8 +248,12 @@ pub(super) async fn get_gift(
     // What was erased is gone from the picture, and no version says so.
     let is_erased = shown.is_some() && recipient.is_none();
     let policy = state.domain.gift_policy();
-    let picture = |at| GiftView::new(gift.clone(), viewer, policy, at);
+    let picture = |at| {
+        let view = GiftView::new(gift.clone(), viewer, policy, at);
+        if is_buyers { view.with_purchase(&gift) } else { view }
+    };
     let known = !is_erased && version.is_known(&headers, now, picture);
+    let recipient = recipient.and_then(|recipient| if is_buyers { Some(recipient) } else { recipient.message_alone() });
     let view = GiftView { recipient, ..picture(now) };
     Ok(seen.answer_version(Envelope::new(view), version.number, known))
 }
@@ -330,5 +335,24 @@ impl GiftView {
             last4: row.last4,
             is_blocked: row.is_blocked,
         }
+    }
+
+    /// With what its buyer sees, also when the buyer is who spends it.
+    fn with_purchase(self, row: &GiftRow) -> Self {
+        Self {
+            buyer_id: Some(row.buyer_id),
+            deliver_at: row.deliver_at,
+            attempts: Some(row.attempts.clone()),
+            refunds: Some(row.refunds.clone()),
+            ..self
+        }
+    }
+}
+
+impl GiftRecipient {
+    /// Who is given something reads the message; the rest is what the buyer told us of them.
+    fn message_alone(self) -> Option<Self> {
+        let message = Some(self.message?);
+        Some(Self { name: None, phone: None, email: None, message })
     }
 }

@@ -152,6 +152,10 @@ impl OrderView {
     pub fn new(order: OrderRow, viewer: Viewer, policy: OrderPolicy, now: DateTime<Utc>) -> Self {
         let actions = allowed_actions(&situation(&order, viewer, policy, now));
         let shows_shares = viewer != Viewer::Customer;
+        // Why a customer's card was refused is not the cook's business.
+        let payment = order
+            .payment
+            .map(|payment| PaymentSummary { reason: payment.reason.filter(|_| viewer != Viewer::Producer), ..payment });
         let first = order.items.first();
         Self {
             id: order.id,
@@ -173,7 +177,7 @@ impl OrderView {
             updated_at: order.updated_at,
             payment_deadline: order.payment_deadline,
             gift: order.gift,
-            payment: order.payment,
+            payment,
             requested_for: order.requested_for,
             eta_minutes: order.eta_minutes,
             ready_by: order.ready_by,

@@ -1,6 +1,6 @@
 //! Pages by key: how many rows, and where the next page begins.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 use shared::web::{Cursor, Problem};
 use uuid::Uuid;
@@ -40,8 +40,20 @@ pub(crate) fn reached(asked: Option<u64>, head: u64) -> Result<u64, Problem> {
     }
 }
 
+/// Refuses an instant of a year without four digits: the log has none, and the database cannot hold them all.
+pub(crate) fn instant(pointer: &str, asked: Option<DateTime<Utc>>) -> Result<(), Problem> {
+    match asked {
+        Some(asked) if !(1..=9_999).contains(&asked.year()) => {
+            Err(Problem::validation(pointer, "out_of_range", "it must be in the years 1 to 9999"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Refuses a range that ends before it begins.
 pub(crate) fn range(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Result<(), Problem> {
+    instant("/from", from)?;
+    instant("/to", to)?;
     match (from, to) {
         (Some(from), Some(to)) if from > to => {
             Err(Problem::validation("/to", "out_of_range", "to must not be before from"))

@@ -152,6 +152,15 @@ fn side_of(caller: &Principal, found: &OwnedPayment) -> Option<Viewer> {
     }
 }
 
+/// What one administrator says of a refund is between administrators until another says the same.
+fn refunds_for(refunds: Vec<payments::PaymentRefundRow>, is_admin: bool) -> Vec<payments::PaymentRefundRow> {
+    let shown = |refund: payments::PaymentRefundRow| payments::PaymentRefundRow {
+        proposal: refund.proposal.filter(|_| is_admin),
+        ..refund
+    };
+    refunds.into_iter().map(shown).collect()
+}
+
 impl PaymentView {
     fn new(payment: payments::PaymentRow, viewer: Viewer) -> Self {
         let is_admin = viewer == Viewer::Admin;
@@ -168,7 +177,7 @@ impl PaymentView {
             expires_at: shows_all.then_some(payment.expires_at),
             captured_amount: payment.captured_amount.filter(|_| shows_all),
             refunded_amount: shows_all.then_some(payment.refunded_amount),
-            refunds: shows_all.then_some(payment.refunds),
+            refunds: shows_all.then(|| refunds_for(payment.refunds, is_admin)),
             failure: payment.failure.filter(|_| shows_all),
             used: shows_all.then_some(payment.used),
             late: shows_all.then_some(payment.late),

@@ -7,7 +7,7 @@ use shared::{
     log::LogReader,
     runtime::{Clock, Metrics, settings::DomainSettings},
     sealing::Sealer,
-    web::{Authenticator, OpaqueKey},
+    web::{Authenticator, OpaqueKey, TrustedProxies},
 };
 use sqlx::PgPool;
 
@@ -43,6 +43,8 @@ pub struct ReadParts {
     pub sealer: Sealer,
     /// The rules behind `allowed_actions`, and how long things are shown.
     pub domain: DomainSettings,
+    /// Whose word on where a request comes from is taken.
+    pub proxies: TrustedProxies,
     /// Counts looks at dishes.
     pub views: DishViews,
     /// The sockets.

@@ -65,7 +65,7 @@ impl From<LogError> for JobError {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Database(error) => error.into(),
-            LogError::Unreadable { .. } => Self::Failed(error.to_string()),
+            LogError::Unreadable { .. } | LogError::EndsEarly { .. } => Self::Failed(error.to_string()),
         }
     }
 }

@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 const WRITTEN_BY_PROGRAMS: &[&str] = &[
     "actual",
     "cancelled_by",
-    "cause",
     "code",
     "dish_name",
     "expected",

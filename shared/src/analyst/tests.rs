@@ -41,6 +41,7 @@ fn what_people_write_is_left_out() {
         ("order_ready", "note"),
         ("order_delivered", "proof_ref"),
         ("order_payment_requested", "return_url"),
+        ("dispute_escalated", "cause"),
         ("payment_session_opened", "payment_url"),
     ] {
         assert!(view(name).columns.iter().all(|column| column.name != field), "{name}.{field}");

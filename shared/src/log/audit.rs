@@ -30,5 +30,6 @@ pub async fn audit(
         progress(position, auditor);
         page = next?;
     }
-    Ok(())
+    // What was promised and is not there must not pass as judged.
+    if position < head { Err(LogError::EndsEarly { position, head }) } else { Ok(()) }
 }

@@ -29,6 +29,14 @@ pub enum LogError {
         /// What stands there.
         value: String,
     },
+    /// The last events are gone.
+    #[error("the event log ends at position {position}, and its head is {head}")]
+    EndsEarly {
+        /// The last event that is there.
+        position: Position,
+        /// The last event that there was.
+        head: Position,
+    },
 }
 
 /// Whole streams, in order of their ids: what a rebuild reads.

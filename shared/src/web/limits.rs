@@ -53,7 +53,8 @@ impl Group {
         }
         Some(match *method {
             Method::GET | Method::HEAD | Method::OPTIONS => Self::Queries,
-            _ if route.ends_with("/payments") || route.ends_with("/sync") => Self::Payments,
+            // A gift is bought with its page to pay on.
+            _ if ["/payments", "/sync", "/gifts"].iter().any(|end| route.ends_with(end)) => Self::Payments,
             _ => Self::Commands,
         })
     }

@@ -6,7 +6,7 @@ use sqlx::{PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::money;
+use super::{NamePlace, money};
 
 /// A dish on a menu.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -70,11 +70,11 @@ pub async fn find_dish(db: &PgPool, id: DishId) -> Result<Option<DishView>, sqlx
     query.build().fetch_optional(db).await?.as_ref().map(read_dish).transpose()
 }
 
-/// By name; `after` is the last dish of the page before.
+/// By name; `after` is where the page before ended.
 pub async fn list_dishes(
     db: &PgPool,
     filter: &DishFilter,
-    after: Option<Uuid>,
+    after: Option<NamePlace>,
     limit: i64,
 ) -> Result<Vec<DishView>, sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
@@ -85,8 +85,8 @@ pub async fn list_dishes(
     if let Some(id) = filter.category_id {
         query.push(" AND d.category_id = ").push_bind(id);
     }
-    if let Some(id) = after {
-        query.push(" AND (d.name, d.id) > (SELECT name, id FROM dishes WHERE id = ").push_bind(id).push(")");
+    if let Some(NamePlace { name, id }) = after {
+        query.push(" AND (d.name, d.id) > (").push_bind(name).push(", ").push_bind(id).push(")");
     }
     query.push(" ORDER BY d.name, d.id LIMIT ").push_bind(limit);
     query.build().fetch_all(db).await?.iter().map(read_dish).collect()

@@ -10,6 +10,16 @@ pub use producers::{CategoryView, ProducerFilter, ProducerView, find_producer, l
 pub use views::DishViews;
 
 use shared::domain::{Currency, Money};
+use uuid::Uuid;
+
+/// Where a page by name ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePlace {
+    /// The name of its last entry, as it was then.
+    pub name: String,
+    /// Its last entry.
+    pub id: Uuid,
+}
 
 /// An amount of the catalogue; its tables check the currency's form only.
 fn money(minor: i64, currency: &str) -> Result<Money, sqlx::Error> {

@@ -7,7 +7,7 @@ use sqlx::{PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::money;
+use super::{NamePlace, money};
 
 /// A kitchen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -67,11 +67,11 @@ pub async fn find_producer(db: &PgPool, id: ProducerId) -> Result<Option<Produce
     query.build().fetch_optional(db).await?.as_ref().map(read_producer).transpose()
 }
 
-/// Active kitchens by name, as everybody sees them; `after` is the last one of the page before.
+/// Active kitchens by name, as everybody sees them; `after` is where the page before ended.
 pub async fn list_producers(
     db: &PgPool,
     filter: &ProducerFilter,
-    after: Option<Uuid>,
+    after: Option<NamePlace>,
     limit: i64,
 ) -> Result<Vec<ProducerView>, sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
@@ -82,8 +82,8 @@ pub async fn list_producers(
     if let Some(city) = &filter.city {
         query.push(" AND city = ").push_bind(city.clone());
     }
-    if let Some(id) = after {
-        query.push(" AND (name, id) > (SELECT name, id FROM producers WHERE id = ").push_bind(id).push(")");
+    if let Some(NamePlace { name, id }) = after {
+        query.push(" AND (name, id) > (").push_bind(name).push(", ").push_bind(id).push(")");
     }
     query.push(" ORDER BY name, id LIMIT ").push_bind(limit);
     query.build().fetch_all(db).await?.iter().map(|row| Ok(read_producer(row)?.for_everybody())).collect()
@@ -123,18 +123,24 @@ pub struct CategoryView {
     pub name: String,
 }
 
-/// By name; `after` is the last one of the page before.
-pub async fn list_categories(db: &PgPool, after: Option<Uuid>, limit: i64) -> Result<Vec<CategoryView>, sqlx::Error> {
+/// By name; `after` is where the page before ended.
+pub async fn list_categories(
+    db: &PgPool,
+    after: Option<NamePlace>,
+    limit: i64,
+) -> Result<Vec<CategoryView>, sqlx::Error> {
+    let (name, id) = after.map(|NamePlace { name, id }| (name, id)).unzip();
     let rows = sqlx::query(
         "
         SELECT id, name
         FROM categories
-        WHERE $1::uuid IS NULL OR (name, id) > (SELECT name, id FROM categories WHERE id = $1)
+        WHERE $1::text IS NULL OR (name, id) > ($1, $2)
         ORDER BY name, id
-        LIMIT $2
+        LIMIT $3
         ",
     )
-    .bind(after)
+    .bind(name)
+    .bind(id)
     .bind(limit)
     .fetch_all(db)
     .await?;

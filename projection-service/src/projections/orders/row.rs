@@ -168,7 +168,7 @@ pub enum AttemptStatus {
     Pending,
     /// It came to nothing.
     Failed,
-    /// The money is held.
+    /// The money was held when the order was paid; whether it was taken since, the payment says.
     Authorized,
     /// The money was taken.
     Succeeded,

@@ -155,7 +155,7 @@ pub struct PaymentRefundRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub code: Option<String>,
-    /// What one administrator says became of it, where nobody else knows; another has to say the same.
+    /// For administrators: what one of them says became of it, where nobody else knows; another has to say the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub proposal: Option<RefundProposalRow>,
