@@ -157,6 +157,7 @@ impl CommandService {
             clock: platform.clock.clone(),
             opaque: platform.opaque.clone(),
             sessions,
+            page_wait: settings.payment_page_wait(),
             desk,
             dev_fake,
             tbank,

@@ -1,5 +1,7 @@
 //! What the command-service is told, by environment or command line.
 
+use std::time::Duration;
+
 use clap::Parser;
 use shared::{
     domain::payment::Provider,
@@ -92,6 +94,17 @@ pub struct WriteSideSettings {
     )]
     pub provider_rest_ms: u32,
 
+    /// How long whoever wants to pay waits for the provider's page, in milliseconds; then the answer is 202. A request
+    /// may take ten seconds in all.
+    #[arg(
+        long,
+        env = "HOMEFOOD_PAYMENT_PAGE_WAIT_MS",
+        value_name = "HOMEFOOD_PAYMENT_PAGE_WAIT_MS",
+        default_value_t = 2_000,
+        value_parser = clap::value_parser!(u32).range(1..=9_000)
+    )]
+    pub payment_page_wait_ms: u32,
+
     /// T-Bank.
     #[command(flatten)]
     pub tbank: TbankArgs,
@@ -124,6 +137,11 @@ impl WriteSideSettings {
     /// The limits of the append queue.
     pub fn append_queue(&self) -> AppendQueueOptions {
         AppendQueueOptions { waiting_max: self.append_queue as usize, ..AppendQueueOptions::default() }
+    }
+
+    /// How long whoever wants to pay waits for the provider's page.
+    pub fn payment_page_wait(&self) -> Duration {
+        Duration::from_millis(self.payment_page_wait_ms.into())
     }
 
     /// The pepper of gift codes; in development a well-known one.

@@ -44,7 +44,7 @@ async fn create_stream(nats: &NatsServer, name: &str) -> Result<()> {
 fn eventually(condition: impl Fn() -> bool) -> bool {
     let started = Instant::now();
     while !condition() {
-        if started.elapsed() > Duration::from_secs(15) {
+        if started.elapsed() > Duration::from_secs(60) {
             return false;
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -157,19 +157,32 @@ fn killing_the_process_leaves_no_server_and_no_directory() -> Result<()> {
     let started =
         lines.map_while(Result::ok).find_map(|line| line.split_once("started ").map(|(_, rest)| rest.to_owned()));
     let started = started.context("the helper started nothing")?;
-    let [postgres_port, nats_port, postgres_dir, nats_dir] = started.split(' ').collect::<Vec<_>>()[..] else {
+    let [postgres_url, nats_port, postgres_dir, nats_dir] = started.split(' ').collect::<Vec<_>>()[..] else {
         anyhow::bail!("unexpected: {started}");
     };
-    let listens = |port: &str| TcpStream::connect(format!("127.0.0.1:{port}")).is_ok();
-    assert!(listens(postgres_port) && listens(nats_port));
+    // By what is its own: its port is taken by the next server that starts.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let postgres_answers = || runtime.block_on(PgConnection::connect(postgres_url)).is_ok();
+    let nats = nats_id(nats_port).context("no nats-server")?;
+    let nats_answers = || nats_id(nats_port).as_ref() == Some(&nats);
+    assert!(postgres_answers() && nats_answers());
 
     child.kill()?;
     child.wait()?;
 
-    assert!(eventually(|| !listens(postgres_port) && !listens(nats_port)), "a server still listens");
+    assert!(eventually(|| !postgres_answers() && !nats_answers()), "a server still answers");
     // The directories go when the last process that used them has gone.
     assert!(eventually(|| !Path::new(postgres_dir).exists() && !Path::new(nats_dir).exists()), "a directory is left");
     Ok(())
+}
+
+/// The id that the nats-server at this port gave itself when it started.
+fn nats_id(port: &str) -> Option<String> {
+    let stream = TcpStream::connect(format!("127.0.0.1:{port}")).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+    let info = BufReader::new(stream).lines().next()?.ok()?;
+    let (_, id) = info.split_once(r#""server_id":""#)?;
+    id.split('"').next().map(str::to_owned)
 }
 
 /// Runs this file's `helper_process` in a process of its own.
@@ -193,7 +206,8 @@ async fn helper_process() -> Result<()> {
             let nats = TestServers::own_nats().await?;
             let parent = |path: &Path| path.parent().map(|dir| dir.display().to_string()).unwrap_or_default();
             let (postgres_dir, nats_dir) = (parent(postgres.data_dir()), parent(&nats.store_dir()));
-            println!("started {} {} {postgres_dir} {nats_dir}", postgres.port(), nats.port());
+            let postgres_url = postgres.socket_url("postgres");
+            println!("started {postgres_url} {} {postgres_dir} {nats_dir}", nats.port());
             std::future::pending().await
         }
         Ok("start_on") => {

@@ -1,12 +1,11 @@
 //! Reports: what is counted, whose, and in which days.
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
-use reqwest::Method;
 use serde_json::{Value, json};
 use shared::domain::order::OrderStatus;
 use uuid::Uuid;
 
-use crate::harness::{Client, TestSystem, eventually, id_of, other_dish, scenario_dish};
+use crate::harness::{Client, SOON_SECS, TestSystem, eventually, id_of, other_dish, scenario_dish};
 
 fn rub(amount: &str) -> Value {
     json!({ "amount": amount, "currency": "RUB" })
@@ -98,7 +97,7 @@ async fn dishes_are_ranked_by_orders_and_say_how_often_they_were_looked_at() {
     assert_eq!((&first["total_orders"], &first["total_revenue"]), (&json!(2), &rub("0.00")));
     assert_eq!((&second["total_portions"], &second["total_revenue"]), (&json!(5), &rub("500.00")));
     assert_eq!((&second["average_rating"], &second["ratings_count"]), (&json!(3.0), &json!(1)));
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let ranked = report(&system, &system.admin(), "popular-dishes").await;
         let views = &ranked[1]["views_count"];
         // The same person twice within half an hour is one look.
@@ -110,7 +109,8 @@ async fn dishes_are_ranked_by_orders_and_say_how_often_they_were_looked_at() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revenue_is_of_the_day_of_the_zone_and_days_without_any_are_there() {
-    let system = TestSystem::start().await;
+    // Today is the same day to all that is asked.
+    let system = TestSystem::builder().stopped_clock().start().await;
     let (order, _) = system.paid_order(scenario_dish(0), 1).await;
     system.deliver(order).await;
     let placed_at: DateTime<Utc> =
@@ -145,9 +145,7 @@ async fn a_report_sees_what_its_caller_has_just_done() {
     for expected in 1..=5 {
         let placed =
             system.customer().post("/api/v1/orders", &crate::harness::wish(scenario_dish(0), 1)).await.expect(201);
-        let admin = system.admin();
-        let ask = admin.request(Method::GET, "/api/v1/analytics/orders").header("Consistency-Token", placed.token());
-        let seen = admin.send(ask.header("Prefer", "wait=8")).await.expect(200);
+        let seen = system.admin().after("/api/v1/analytics/orders", &placed.token()).await.expect(200);
         assert_eq!(seen.data()["total_orders"], expected);
     }
     system.finish().await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::domain::order::OrderStatus;
 use uuid::Uuid;
 
-use crate::harness::{Client, Leftovers, TestSystem, eventually, id_of, return_url, roubles, scenario_dish};
+use crate::harness::{Client, Leftovers, SOON_SECS, TestSystem, eventually, id_of, return_url, roubles, scenario_dish};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refund_in_the_banks_cabinet_is_booked_and_the_order_is_capped() {
@@ -230,7 +230,7 @@ async fn a_refund_that_a_chargeback_overtook_is_ended_by_two_administrators() {
 
 /// Waits until the gauge stands there.
 async fn integrity_holds(system: &TestSystem, wanted: u64) {
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let text = system.nobody().get("/metrics").await.text();
         let line = format!("integrity_holds {wanted}");
         if text.lines().any(|found| found == line) { Ok(()) } else { Err(format!("no line {line}")) }

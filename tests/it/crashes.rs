@@ -11,7 +11,9 @@ use shared::{domain::order::OrderStatus, log::Position};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::harness::{Client, Parts, ServiceProcess, TestSystem, eventually, id_of, return_url, scenario_dish, wish};
+use crate::harness::{
+    Client, Parts, SOON_SECS, ServiceProcess, TestSystem, eventually, id_of, return_url, scenario_dish, wish,
+};
 
 /// Writers that go on whatever happens.
 const WRITERS: usize = 8;
@@ -63,7 +65,7 @@ async fn what_was_acknowledged_outlives_kill_nine_in_the_middle_of_load() {
         for round in 1..=KILLS {
             let before = system.head().await;
             let enough = before + 20 * round + u64::from(Uuid::new_v4().as_bytes()[0]) / 4;
-            eventually(20, || async {
+            eventually(SOON_SECS, || async {
                 let head = system.head().await;
                 if head >= enough { Ok(()) } else { Err(format!("the log is at {head}, not {enough}")) }
             })
@@ -105,8 +107,10 @@ async fn when_one_of_two_processes_is_killed_the_other_goes_on() {
         let system = &system;
         async move {
             let enough = system.head().await + by;
-            eventually(20, || async { (system.head().await >= enough).then_some(()).ok_or("the log does not grow") })
-                .await;
+            eventually(SOON_SECS, || async {
+                (system.head().await >= enough).then_some(()).ok_or("the log does not grow")
+            })
+            .await;
         }
     };
     let murder = async {
@@ -143,6 +147,18 @@ async fn ask_about_payments(system: &TestSystem) {
     }
 }
 
+/// What a dead process had asked of its bank's books dies with it, too, and not only what already waited for the lock.
+async fn the_banks_connections_end(system: &TestSystem) {
+    let backends = "
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'dev-fake-bank'";
+    eventually(SOON_SECS, || async {
+        let left: Vec<bool> = sqlx::query_scalar(backends).fetch_all(&system.db).await.unwrap();
+        if left.is_empty() { Ok(()) } else { Err(format!("{} connections are left", left.len())) }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_between_the_attempt_and_its_page_ends_with_one_page() {
     let mut system = TestSystem::builder().instances(&[Parts::READ]).start().await;
@@ -153,7 +169,7 @@ async fn a_crash_between_the_attempt_and_its_page_ends_with_one_page() {
     let mut bank = system.db.begin().await.unwrap();
     sqlx::query("LOCK TABLE dev_fake_payments").execute(&mut *bank).await.unwrap();
     let asking = tokio::spawn(async move { customer.ask_to_pay(order).await.status });
-    let payment = eventually(20, || async {
+    let payment = eventually(SOON_SECS, || async {
         let events = system.events().await;
         let initiated = events.iter().find(|event| event.event_type == "payment_initiated");
         initiated.map(|event| event.aggregate_id).ok_or("nothing was initiated")
@@ -161,11 +177,7 @@ async fn a_crash_between_the_attempt_and_its_page_ends_with_one_page() {
     .await;
     process.kill().await;
     assert!(asking.await.is_err(), "nobody answers any more");
-    // What the dead process had asked of the database dies with it, too.
-    let backends = "
-        SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    sqlx::query(backends).execute(&system.db).await.unwrap();
+    the_banks_connections_end(&system).await;
     bank.rollback().await.unwrap();
     let url = system.add_instance(Parts::ALL).await;
     system.payment_gets(payment, "payment_session_opened").await;

@@ -224,10 +224,7 @@ async fn each_side_sees_the_others_evidence_after_the_answer_and_nothing_is_in_t
     let opened = system.customer().dispute(order, &quality).await.expect(201);
     let (dispute, token) = (id_of(&opened.data()["id"]), opened.token());
     let path = format!("/api/v1/disputes/{dispute}");
-    let after = |client: crate::harness::Client| {
-        let request = client.request(reqwest::Method::GET, &path).header("Consistency-Token", token.clone());
-        async move { client.send(request.header("Prefer", "wait=8")).await.expect(200).data() }
-    };
+    let after = async |client: crate::harness::Client| client.after(&path, &token).await.expect(200).data();
     let seen = after(system.customer()).await;
     assert_eq!(seen["evidence"][0]["text"], "the xylophone soup");
     let seen = after(system.producer()).await;

@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::domain::order::OrderStatus;
 use tokio_tungstenite::{connect_async, tungstenite::client::IntoClientRequest};
 
-use crate::harness::{Client, TestSystem, eventually, scenario_dish, wish};
+use crate::harness::{Client, SOON_SECS, TestSystem, eventually, scenario_dish, wish};
 
 const WEBHOOK: &str = "/api/v1/webhooks/tbank";
 /// An address of T-Bank's.
@@ -171,7 +171,7 @@ async fn an_empty_ticket_signs_nobody_in() {
     let plain = customer.send(request).await;
     assert_eq!(plain.status, StatusCode::BAD_REQUEST.as_u16(), "{}", plain.text());
     assert_eq!(plain.header("content-type"), "application/problem+json");
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let buy = customer.post("/api/v1/ws-tickets", &json!({})).await;
         if buy.status == 201 { Ok(()) } else { Err(buy.text()) }
     })

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Client, TestSystem, complaint, eventually, id_of, roubles, scenario_dish, wish};
+use crate::harness::{Client, SOON_SECS, TestSystem, complaint, eventually, id_of, roubles, scenario_dish, wish};
 
 async fn erase(client: &Client, user: Uuid, reason: &str) -> crate::harness::Answer {
     client.post(&format!("/api/v1/admin/users/{user}/erase"), &json!({ "reason": reason })).await
@@ -47,7 +47,7 @@ async fn s63_an_erased_person_cannot_be_read_and_history_and_books_stay() {
     assert_eq!(erased["user_id"], json!(person));
 
     // The other processes hear of it.
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let contact = shown(order_path.clone()).await["contact"].clone();
         if contact.is_null() { Ok(()) } else { Err(contact.to_string()) }
     })

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Answer, Parts, ServiceProcess, TestSystem, eventually, roubles};
+use crate::harness::{Answer, Parts, SOON_SECS, ServiceProcess, TestSystem, eventually, roubles};
 
 /// The refusal without what differs from request to request.
 fn bare(answer: &Answer) -> Value {
@@ -168,7 +168,7 @@ async fn a_code_is_in_no_log_line_and_in_no_message() {
     let order = holder.place_with(3, &json!({ "gift_code": code })).await;
     system.order_gets(order, "order_paid").await;
     system.gift_gets(gift, "gift_redeemed").await;
-    eventually(20, || async { if heard.lock().0 > 0 { Ok(()) } else { Err("nothing was said") } }).await;
+    eventually(SOON_SECS, || async { if heard.lock().0 > 0 { Ok(()) } else { Err("nothing was said") } }).await;
     process.kill().await;
     let (said, with_code) = std::mem::take(&mut *heard.lock());
     assert_eq!(with_code, Vec::<String>::new(), "of {said} messages");

@@ -174,7 +174,7 @@ async fn a_dish_that_is_gone_becomes_its_value() {
         .unwrap();
     sqlx::query("SELECT pg_notify('homefood_catalogue', '')").execute(&system.db).await.unwrap();
     let body = json!({ "code": code, "delivery_type": "PICKUP" });
-    crate::harness::eventually(20, || async {
+    crate::harness::eventually(crate::harness::SOON_SECS, || async {
         let answer = holder.gift_command("/activate", &body).await;
         if answer.status == 422 { Ok(answer.expect_rule("gift_dish_unavailable")) } else { Err(answer.text()) }
     })

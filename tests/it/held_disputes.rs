@@ -24,7 +24,7 @@ async fn held(system: &TestSystem) -> (Uuid, Uuid) {
     let customer = system.customer();
     let order = customer.place(scenario_dish(0), 5).await;
     let body = json!({ "return_url": "http://localhost/paid", "capture_mode": "ON_ACCEPT" });
-    let answer = customer.post_once(&format!("/api/v1/orders/{order}/payments"), &body, &order.to_string()).await;
+    let answer = customer.post_answered(&format!("/api/v1/orders/{order}/payments"), &body, &order.to_string()).await;
     let payment = id_of(&answer.expect(201).data()["payment_id"]);
     match &system.bank {
         Some(bank) => {

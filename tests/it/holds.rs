@@ -11,9 +11,8 @@ async fn held_order(system: &TestSystem) -> (Uuid, Uuid) {
     let customer = system.customer();
     let order = customer.place(scenario_dish(0), 1).await;
     let body = json!({ "return_url": "http://localhost/paid", "capture_mode": "ON_ACCEPT" });
-    let answer =
-        customer.post_once(&format!("/api/v1/orders/{order}/payments"), &body, &order.to_string()).await.expect(201);
-    let payment = id_of(&answer.data()["payment_id"]);
+    let answer = customer.post_answered(&format!("/api/v1/orders/{order}/payments"), &body, &order.to_string()).await;
+    let payment = id_of(&answer.expect(201).data()["payment_id"]);
     customer.complete_at_bank(payment).await;
     system.order_reaches(order, OrderStatus::Paid).await;
     assert_eq!(system.payload(order, "order_paid").await["funds"], "AUTHORIZED");

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Client, TestSystem, eventually, scenario_dish};
+use crate::harness::{Client, SOON_SECS, TestSystem, eventually, scenario_dish};
 
 /// Every account of the kind, page by page: what it is about, and what stands on it.
 async fn accounts(admin: &Client, kind: &str) -> BTreeMap<String, String> {
@@ -104,7 +104,7 @@ async fn audited(admin: &Client) -> Value {
     let begun = admin.post("/api/v1/admin/audit", &json!({"reason": "to be sure"})).await.expect(202);
     let operation = begun.header("operation-location").to_owned();
     assert_eq!((&begun.data()["kind"], &begun.data()["subject"]), (&json!("audit"), &json!("log")));
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let found = admin.get(&operation).await.expect(200).data();
         if found["finished_at"].is_string() { Ok(found) } else { Err(found.to_string()) }
     })

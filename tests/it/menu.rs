@@ -37,7 +37,7 @@ async fn a_new_price_is_heard_everywhere_at_once_and_old_orders_keep_theirs() {
     seen["expected_total"] = json!({ "amount": "100.00", "currency": "RUB" });
     // Asked again until the notice is there, the other instance answers with the new price.
     let customer_there = customer.at(&second);
-    crate::harness::eventually(20, || async {
+    crate::harness::eventually(crate::harness::SOON_SECS, || async {
         let refused = customer_there.post("/api/v1/orders", &seen).await;
         if refused.status == 422 { Ok(()) } else { Err(refused.text()) }
     })

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::domain::order::OrderStatus;
 use uuid::Uuid;
 
-use crate::harness::{Client, Parts, ServiceProcess, TestSystem, eventually, id_of, scenario_dish};
+use crate::harness::{Client, Parts, SOON_SECS, ServiceProcess, TestSystem, eventually, id_of, scenario_dish};
 
 /// Begins a long act; where to follow it.
 async fn begin(admin: &Client, path: &str, body: Value) -> String {
@@ -17,7 +17,7 @@ async fn begin(admin: &Client, path: &str, body: Value) -> String {
 
 /// Waits until a long act has come to its end, and answers it.
 async fn ends(admin: &Client, operation: &str) -> Value {
-    eventually(40, || async {
+    eventually(SOON_SECS, || async {
         let Ok(answer) = admin.try_send(admin.request(reqwest::Method::GET, operation)).await else {
             return Err("nobody answers".to_owned());
         };
@@ -99,7 +99,7 @@ async fn a_rebuild_goes_on_in_another_process_after_kill_nine_at_half() {
     customer.place(scenario_dish(0), 1).await;
     grow_log(&system, 30_000).await;
     let admin = system.admin().at(&doomed.url);
-    eventually(60, || async {
+    eventually(SOON_SECS, || async {
         let shown = admin.get("/api/v1/admin/projections/orders").await.expect(200).data();
         if shown["lag"] == 0 { Ok(()) } else { Err(shown.to_string()) }
     })
@@ -107,7 +107,7 @@ async fn a_rebuild_goes_on_in_another_process_after_kill_nine_at_half() {
     // Only the doomed one is left to do it.
     system.instances.remove(0).stop().await.unwrap();
     let operation = begin(&admin, "/api/v1/admin/projections/orders/rebuild", json!({"reason": "a test"})).await;
-    let half = eventually(30, || async {
+    let half = eventually(SOON_SECS, || async {
         let found = admin.get(&operation).await.expect(200).data();
         let done = found["progress"]["done"].as_u64().unwrap();
         if done >= 10_000 { Ok(done) } else { Err(found.to_string()) }
@@ -152,7 +152,7 @@ async fn letters_of_process_managers_are_listed_copied_and_redriven_like_others(
     let subject = system.setup.names.dead_letter("process_managers", shared::domain::AggregateType::Payment, payment);
     let jetstream = jetstream::new(system.nats.clone());
     let name = system.setup.names.dead_letters_stream();
-    let copy = eventually(20, || async {
+    let copy = eventually(SOON_SECS, || async {
         let stream = jetstream.get_stream(&name).await.map_err(|error| error.to_string())?;
         stream.get_last_raw_message_by_subject(&subject).await.map_err(|error| error.to_string())
     })

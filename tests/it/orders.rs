@@ -64,7 +64,7 @@ async fn only_an_order_that_waits_for_its_payment_can_be_paid() {
     let system = TestSystem::start().await;
     let customer = system.customer();
     let waiting = customer.place(scenario_dish(0), 1).await;
-    let opened = customer.ask_to_pay(waiting).await.expect(201).data();
+    let opened = customer.wait_to_pay(waiting).await.expect(201).data();
     assert_eq!(opened["amount"]["amount"], "100.00");
     assert!(opened["payment_id"].is_string() && opened["payment_url"].is_string(), "{opened}");
     let (order, _) = system.paid_order(scenario_dish(0), 1).await;

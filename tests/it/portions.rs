@@ -7,7 +7,7 @@ use shared::domain::order::OrderStatus;
 use uuid::Uuid;
 
 use crate::harness::{
-    Answer, Client, KITCHEN, Parts, TestSystem, eventually, id_of, roubles, scenario_dish, wish, wish_with,
+    Answer, Client, KITCHEN, Parts, SOON_SECS, TestSystem, eventually, id_of, roubles, scenario_dish, wish, wish_with,
 };
 
 /// The kitchen says how many of a new dish for 100 roubles there are.
@@ -212,7 +212,7 @@ async fn of_two_given_dishes_for_one_portion_one_is_ordered_and_the_other_waits_
         statuses.sort();
         if statuses == ["\"ISSUED\"", "\"REDEEMED\""] { Ok(()) } else { Err(format!("{statuses:?}")) }
     };
-    eventually(20, statuses).await;
+    eventually(SOON_SECS, statuses).await;
     assert_eq!(left(&system, dish).await, 0);
     system.finish().await;
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::domain::order::OrderStatus;
 use uuid::Uuid;
 
-use crate::harness::{TestSystem, eventually, scenario_dish};
+use crate::harness::{SOON_SECS, TestSystem, eventually, scenario_dish};
 
 async fn health_of(system: &TestSystem, part: &str) -> (Value, Value) {
     let report = system.nobody().get("/health/").await.json();
@@ -16,7 +16,7 @@ async fn health_of(system: &TestSystem, part: &str) -> (Value, Value) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_failures_open_the_circuit_and_two_successes_after_a_minute_close_it() {
-    let system = TestSystem::start().await;
+    let system = TestSystem::builder().write_side(&["--provider-rest-ms", "10"]).start().await;
     let customer = system.customer();
     // Refusals are business and say nothing of the provider's health.
     for _ in 0..6 {
@@ -30,7 +30,7 @@ async fn five_failures_open_the_circuit_and_two_successes_after_a_minute_close_i
     system.payment_gets(page, "payment_session_opened").await;
     let (one, other) = (customer.place(scenario_dish(14), 1).await, customer.place(scenario_dish(14), 1).await);
     tokio::join!(customer.ask_to_pay(one), customer.ask_to_pay(other));
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let health = health_of(&system, "payment_provider").await;
         if health == ("degraded".into(), "degraded".into()) { Ok(()) } else { Err(format!("{health:?}")) }
     })
@@ -52,7 +52,7 @@ async fn five_failures_open_the_circuit_and_two_successes_after_a_minute_close_i
         customer.complete_at_bank(payment).await;
         system.order_reaches(order, OrderStatus::Paid).await;
     }
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let health = health_of(&system, "payment_provider").await;
         if health.1 == "healthy" { Ok(()) } else { Err(format!("{health:?}")) }
     })

@@ -56,7 +56,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(10), writing).await.unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(60), writing).await.unwrap();
         shutdown.cancel();
         keeping.await.unwrap().unwrap();
         let again = Clock::system();

@@ -32,8 +32,6 @@ use crate::{
     providers::CallError,
 };
 
-/// How long a caller waits for the provider to open its page; then the answer is 202.
-const SESSION_WAIT: Duration = Duration::from_secs(2);
 /// Characters of a return URL.
 const URL_MAX: usize = 2_000;
 
@@ -194,7 +192,7 @@ pub(super) async fn opened(
     let waiting = state.sessions.wait_for(payment_id);
     let mut payment = if is_news { None } else { find_payment(state, payment_id, u64::MAX).await? };
     if payment.as_ref().is_none_or(|(data, _)| data.status == PaymentStatus::Initiated) {
-        let sequence = waiting.within(SESSION_WAIT).await;
+        let sequence = waiting.within(state.page_wait).await;
         payment = find_payment(state, payment_id, sequence.unwrap_or(u64::MAX)).await?;
     }
     let Some((data, failure)) = payment else {

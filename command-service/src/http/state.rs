@@ -1,6 +1,6 @@
 //! What handlers work with.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
 use shared::{
@@ -48,6 +48,8 @@ pub struct AppParts {
     pub opaque: OpaqueKey,
     /// Tells when a payment's page is open.
     pub sessions: SessionWatch,
+    /// How long a caller waits for that; then the answer is 202.
+    pub page_wait: Duration,
     /// The payment providers.
     pub desk: PaymentDesk,
     /// The imitation bank, for its development routes.

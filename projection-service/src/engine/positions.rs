@@ -147,7 +147,7 @@ mod tests {
         let positions = Positions::new(&["orders"]);
         let waiter = tokio::spawn({
             let positions = positions.clone();
-            async move { positions.wait_for("orders", 7, Duration::from_secs(5)).await }
+            async move { positions.wait_for("orders", 7, Duration::from_secs(60)).await }
         });
         positions.reached("orders", 6);
         positions.reached("orders", 9);
@@ -160,7 +160,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_folds_hears_of_a_query_that_waits_and_of_none_that_has_gone() {
         let positions = Positions::new(&["orders"]);
-        let waiter = Box::pin(positions.wait_for("orders", 7, Duration::from_secs(5)));
+        let waiter = Box::pin(positions.wait_for("orders", 7, Duration::from_secs(60)));
         let folds = tokio::spawn({
             let positions = positions.clone();
             async move {

@@ -12,7 +12,10 @@ use uuid::Uuid;
 use super::*;
 use crate::testing::{database, eventually};
 
-const LEASE: Duration = Duration::from_millis(300);
+/// Of a worker that is killed, so that its successor need not wait.
+const SHORT_LEASE: Duration = Duration::from_millis(300);
+/// Of a worker that lives and keeps it, however busy the machine is.
+const LONG_LEASE: Duration = Duration::from_secs(60);
 
 /// Counts to its total; each step is one row of `operator_acts`, so that steps survive with the database.
 struct Count(u64);
@@ -41,12 +44,12 @@ impl Job for Count {
     }
 }
 
-fn worker(db: &PgPool) -> JoinHandle<()> {
+fn worker(db: &PgPool, lease: Duration) -> JoinHandle<()> {
     let make: MakeJob = Arc::new(|_, run| match run.input["count"].as_u64() {
         Some(count) => Ok(Box::new(Count(count))),
         None => Err(JobError::Failed("the input names no count".to_owned())),
     });
-    let worker = Worker::new(db.clone(), LEASE, make);
+    let worker = Worker::new(db.clone(), lease, make);
     tokio::spawn(async move { worker.run(CancellationToken::new()).await.unwrap() })
 }
 
@@ -71,14 +74,14 @@ async fn a_killed_worker_is_replaced_and_the_work_goes_on_where_it_was() {
     let db = database().await;
     let operation = create(&db, &counting(60)).await.unwrap();
     for killed_at in [10, 30] {
-        let killed = worker(&db);
+        let killed = worker(&db, SHORT_LEASE);
         eventually("it is under way", || async {
             find(&db, operation.id).await.unwrap().unwrap().progress.done >= killed_at
         })
         .await;
         killed.abort();
     }
-    let last = worker(&db);
+    let last = worker(&db, SHORT_LEASE);
     let ended = becomes(&db, operation.id, OperationState::Succeeded).await;
     assert_eq!(ended.result, Some(json!({"counted": 60})));
     assert_eq!((ended.progress.done, ended.progress.total), (60, Some(60)));
@@ -90,7 +93,7 @@ async fn a_killed_worker_is_replaced_and_the_work_goes_on_where_it_was() {
 async fn many_workers_share_no_operation() {
     let db = database().await;
     let operation = create(&db, &counting(50)).await.unwrap();
-    let workers: Vec<_> = (0..4).map(|_| worker(&db)).collect();
+    let workers: Vec<_> = (0..4).map(|_| worker(&db, LONG_LEASE)).collect();
     let ended = becomes(&db, operation.id, OperationState::Succeeded).await;
     assert_eq!(ended.result, Some(json!({"counted": 50})));
     let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM operations").fetch_one(&db).await.unwrap();
@@ -101,7 +104,7 @@ async fn many_workers_share_no_operation() {
 #[tokio::test]
 async fn it_pauses_resumes_and_is_called_off_with_a_reason_each() {
     let db = database().await;
-    let working = worker(&db);
+    let working = worker(&db, LONG_LEASE);
     let operation = create(&db, &counting(1_000_000)).await.unwrap();
     assert!(matches!(create(&db, &counting(1)).await, Err(CreateError::Open)));
     becomes(&db, operation.id, OperationState::Running).await;
@@ -129,7 +132,7 @@ async fn it_pauses_resumes_and_is_called_off_with_a_reason_each() {
 #[tokio::test]
 async fn one_that_cannot_be_done_fails_and_says_why() {
     let db = database().await;
-    let working = worker(&db);
+    let working = worker(&db, LONG_LEASE);
     let new = NewOperation { input: json!({}), ..counting(1) };
     let operation = create(&db, &new).await.unwrap();
     let ended = becomes(&db, operation.id, OperationState::Failed).await;

@@ -88,7 +88,7 @@ mod tests {
         let server = NatsServer::start(&binary, options).await.unwrap();
         let url = |password: &str| Secret::new(server.url().replace("://", &format!("://command:{password}@")));
         let client = connect(&url("p%40ss"), "command").await.unwrap();
-        tokio::time::timeout(Duration::from_secs(10), client.flush()).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(60), client.flush()).await.unwrap().unwrap();
         assert_eq!(client.connection_state(), State::Connected);
         assert!(sign_in(url("wrong").expose()).connect(url("wrong").expose()).await.is_err());
     }

@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use super::{
     instance::{Instance, Parts, Setup},
     system::TestSystem,
-    wait::eventually,
+    wait::{SOON_SECS, eventually},
 };
 use projection_service::settings::ReadSideSettings;
 
@@ -74,7 +74,7 @@ impl ServiceProcess {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let url = eventually(30, || async {
+        let url = eventually(SOON_SECS, || async {
             let address = std::fs::read_to_string(&orders.address_file).map_err(|error| error.to_string())?;
             if address.is_empty() { Err("it is still empty".to_owned()) } else { Ok(address) }
         })

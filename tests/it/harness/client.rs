@@ -3,6 +3,8 @@
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
+use super::wait::{SOON_SECS, eventually};
+
 /// Speaks to one instance as one person, or as nobody.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -63,6 +65,15 @@ impl Client {
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// A command under a key, sent again under it as long as the service is overtaxed: what it asks its callers to do.
+    #[track_caller]
+    pub fn post_answered(&self, path: &str, body: &Value, key: &str) -> impl Future<Output = Answer> {
+        eventually(SOON_SECS, move || async move {
+            let answer = self.post_once(path, body, key).await;
+            if answer.status == 503 { Err(answer.text()) } else { Ok(answer) }
+        })
     }
 
     /// A command under a key.

@@ -20,7 +20,7 @@ use shared::{
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// How long everything may take to end.
-const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(15);
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What all instances of one installation share.
 #[derive(Debug, Clone)]

@@ -23,4 +23,4 @@ pub use people::{KITCHEN, OTHER_KITCHEN};
 pub use socket::{Socket, ids};
 pub use system::TestSystem;
 pub use verbs::{complaint, id_of, return_url, wish};
-pub use wait::eventually;
+pub use wait::{SOON_SECS, eventually};

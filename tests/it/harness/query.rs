@@ -8,10 +8,11 @@ use shared::{
 };
 use uuid::Uuid;
 
-use super::{client::Client, system::TestSystem, wait::eventually};
-
-/// How long anything may take that should happen at once; generous for a busy machine.
-const SOON_SECS: u64 = 20;
+use super::{
+    client::Client,
+    system::TestSystem,
+    wait::{SOON_SECS, eventually},
+};
 
 impl TestSystem {
     pub fn log(&self) -> LogReader {
@@ -145,13 +146,14 @@ impl TestSystem {
         })
     }
 
-    /// A paid order and its payment.
+    /// A paid order and its payment, which knows that it paid for it.
     pub async fn paid_order(&self, dish: Uuid, quantity: u32) -> (Uuid, Uuid) {
         let customer = self.customer();
         let order = customer.place(dish, quantity).await;
         let payment = customer.pay(order).await;
         customer.complete_at_bank(payment).await;
         self.order_reaches(order, OrderStatus::Paid).await;
+        self.payment_gets(payment, "payment_applied").await;
         (order, payment)
     }
 

@@ -10,10 +10,10 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest},
 };
 
-use super::client::Client;
+use super::{client::Client, wait::SOON_SECS};
 
 /// How long a message may be awaited.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(SOON_SECS);
 
 /// An open socket.
 pub struct Socket {

@@ -1,9 +1,9 @@
 //! An installation of its own for one test: database, names on NATS, instances, people.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Utc};
 use dev_servers::{NatsServer, Postgres, TestServers};
 use fake_bank::{BankOptions, FakeBank};
 use projection_service::settings::ReadSideSettings;
@@ -23,7 +23,13 @@ use super::{
     client::Client,
     instance::{Instance, Parts, Setup},
     people::{People, Person, another_customer},
+    wait::SOON_SECS,
 };
+
+/// How long whoever wants to pay waits for the page: as long as a request may take, for a busy machine opens it late.
+const PAGE_WAIT_MS: u32 = 8_000;
+/// How long one call to the bank may take. A test in which the bank does not answer says something shorter.
+const BANK_WAIT_MS: u32 = 20_000;
 
 /// Says how a system differs from the usual one.
 pub struct Builder {
@@ -33,6 +39,7 @@ pub struct Builder {
     read_side: ReadSideSettings,
     arguments: Vec<String>,
     fake_tbank: bool,
+    clock: Clock,
 }
 
 /// A running system. Use it from outside, then `finish` it.
@@ -69,6 +76,7 @@ impl TestSystem {
             read_side: ReadSideSettings::defaults(),
             arguments: Vec::new(),
             fake_tbank: false,
+            clock: Clock::system(),
         }
     }
 
@@ -186,6 +194,12 @@ impl Builder {
         self
     }
 
+    /// Time stands still until the test moves it, at the bank too.
+    pub fn stopped_clock(mut self) -> Self {
+        self.clock = Clock::stopped_at(Utc::now());
+        self
+    }
+
     /// Settings of the write side, as on its command line.
     pub fn write_side(mut self, arguments: &[&str]) -> Self {
         self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
@@ -205,12 +219,14 @@ impl Builder {
         };
         let folder = TempDir::new()?;
         let names_id = Uuid::new_v4().simple().to_string();
-        let clock = Clock::system();
+        let clock = self.clock;
         let bank = if self.fake_tbank { Some(open_bank(&clock).await?) } else { None };
         let mut arguments = self.arguments;
         let said = arguments.clone();
-        let of_bank = bank.iter().flat_map(arguments_for).filter(|(name, _)| !said.contains(name));
-        arguments.extend(of_bank.flat_map(|(name, value)| [name, value]));
+        let of_bank = bank.iter().flat_map(arguments_for);
+        let patience = ("--payment-page-wait-ms".to_owned(), PAGE_WAIT_MS.to_string());
+        let unsaid = of_bank.chain([patience]).filter(|(name, _)| !said.contains(name));
+        arguments.extend(unsaid.flat_map(|(name, value)| [name, value]));
         let setup = Setup {
             database_url,
             nats_url,
@@ -227,7 +243,7 @@ impl Builder {
             instances.push(Instance::start(&setup, *parts).await?);
         }
         let people = People::sign_in(&instances.first().context("a system has an instance")?.platform)?;
-        let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(30)).build()?;
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(SOON_SECS)).build()?;
         Ok(TestSystem {
             setup,
             names_id,
@@ -257,7 +273,7 @@ fn arguments_for(bank: &FakeBank) -> Vec<(String, String)> {
         ("--tbank-password", bank.password()),
         ("--tbank-api-url", bank.api_url()),
         ("--tbank-networks", "127.0.0.0/8".to_owned()),
-        ("--tbank-timeout-ms", "1500".to_owned()),
+        ("--tbank-timeout-ms", BANK_WAIT_MS.to_string()),
     ];
     told.map(|(name, value)| (name.to_owned(), value)).into()
 }

@@ -4,7 +4,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::client::{Answer, Client};
+use super::{
+    client::{Answer, Client},
+    wait::{SOON_SECS, eventually},
+};
 
 /// An order just placed.
 pub fn wish(dish: Uuid, quantity: u32) -> Value {
@@ -46,9 +49,15 @@ impl Client {
         self.post_once(&format!("/api/v1/orders/{order}/payments"), &return_url(), &key).await
     }
 
+    /// The same, and asks again under that key as long as the service is overtaxed.
+    pub async fn wait_to_pay(&self, order: Uuid) -> Answer {
+        let key = Uuid::now_v7().to_string();
+        self.post_answered(&format!("/api/v1/orders/{order}/payments"), &return_url(), &key).await
+    }
+
     /// Opens a page to pay on; the answer may come before the page.
     pub async fn pay(&self, order: Uuid) -> Uuid {
-        let answer = self.ask_to_pay(order).await;
+        let answer = self.wait_to_pay(order).await;
         assert!(matches!(answer.status, 201 | 202), "{}", answer.text());
         id_of(&answer.data()["payment_id"])
     }
@@ -113,8 +122,17 @@ impl Client {
         self.after(&format!("/api/v1/orders/{order}"), token).await
     }
 
-    /// Whatever is there, at least as new as `token` says.
-    pub async fn after(&self, path: &str, token: &str) -> Answer {
+    /// Whatever is there, at least as new as `token` says; asked for again as long as the read side is late.
+    #[track_caller]
+    pub fn after(&self, path: &str, token: &str) -> impl Future<Output = Answer> {
+        eventually(SOON_SECS, move || async move {
+            let answer = self.after_once(path, token).await;
+            if answer.status == 503 { Err(answer.text()) } else { Ok(answer) }
+        })
+    }
+
+    /// The same, or the word that the read side is late.
+    pub async fn after_once(&self, path: &str, token: &str) -> Answer {
         let request = self.request(Method::GET, path);
         self.send(request.header("Consistency-Token", token).header("Prefer", "wait=8")).await
     }

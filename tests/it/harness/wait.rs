@@ -4,6 +4,10 @@ use std::{fmt::Display, future::Future, time::Duration};
 
 use tokio::time::Instant;
 
+/// How long anything may take that should happen at once. It ends a test that hangs: who waits goes on at once when the
+/// condition holds, so it is generous for a busy machine.
+pub const SOON_SECS: u64 = 120;
+
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(15);
 

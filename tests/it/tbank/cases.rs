@@ -7,7 +7,7 @@ use shared::domain::order::OrderStatus;
 use uuid::Uuid;
 
 use super::{open_page, paid, with_bank};
-use crate::harness::{Answer, Client, Leftovers, TestSystem, eventually, id_of, scenario_dish};
+use crate::harness::{Answer, Client, Leftovers, SOON_SECS, TestSystem, eventually, id_of, scenario_dish};
 
 const CASES: &str = "/api/v1/admin/payment-cases";
 
@@ -44,11 +44,11 @@ async fn cases_of(system: &TestSystem, payment: Uuid) -> Vec<Value> {
 async fn a_refund_in_doubt_that_two_saw_done_is_settled_and_never_sent_again() {
     let system = with_bank().await;
     let (order, payment, refund) = in_doubt(&system, true).await;
-    let case = eventually(20, || async { cases_of(&system, payment).await.pop().ok_or("no case yet") }).await;
+    let case = eventually(SOON_SECS, || async { cases_of(&system, payment).await.pop().ok_or("no case yet") }).await;
     assert_eq!((&case["kind"], &case["status"]), (&json!("REFUND_AMBIGUOUS"), &json!("OPEN")));
     assert!(case["detail"].as_str().unwrap().contains(&refund.to_string()), "{case}");
     system.metric_reaches("payment_cases_open{", "REFUND_AMBIGUOUS", 1).await;
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let health = system.nobody().get("/health/").await.json();
         if health["status"] == "degraded" { Ok(()) } else { Err(health.to_string()) }
     })
@@ -62,7 +62,7 @@ async fn a_refund_in_doubt_that_two_saw_done_is_settled_and_never_sent_again() {
     assert!(!system.payment_events(payment).await.contains(&"payment_refund_resolved".to_owned()), "one is not two");
     resolve(&system.another_admin(), payment, refund, "DONE").await.expect(202);
     system.payment_gets(payment, "payment_refund_resolved").await;
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let settled = system.order_events(order).await;
         let settled = settled.iter().filter(|event| *event == "order_refund_settled").count();
         if settled == 2 { Ok(()) } else { Err(settled) }
@@ -82,7 +82,7 @@ async fn a_refund_in_doubt_that_two_saw_not_done_is_sent_under_the_next_epoch() 
     // The other one knows better, and the first looks again.
     resolve(&system.another_admin(), payment, refund, "NOT_DONE").await.expect(202);
     resolve(&system.admin(), payment, refund, "NOT_DONE").await.expect(202);
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let page = system.bank().payments_of(&payment.to_string())[0].clone();
         if page.refunded == 3_000 { Ok(()) } else { Err(format!("{page:?}")) }
     })

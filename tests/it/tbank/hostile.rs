@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use shared::domain::order::OrderStatus;
 use uuid::Uuid;
 
-use super::{open_page, paid, pay, with_bank};
-use crate::harness::{TestSystem, eventually, scenario_dish};
+use super::{holds_back, open_page, paid, pay, with_bank};
+use crate::harness::{SOON_SECS, TestSystem, eventually, scenario_dish};
 
 const PATH: &str = "/api/v1/webhooks/tbank";
 
@@ -41,7 +41,7 @@ async fn money_that_only_a_notification_speaks_of_does_not_exist() {
     });
     let fields = told.as_object().cloned().unwrap();
     assert_eq!(system.bank().tell_anything(&payment.to_string(), fields).await, Some(200));
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let states = inbox(&system, "state").await;
         if states == ["DONE"] { Ok(()) } else { Err(format!("{states:?}")) }
     })
@@ -80,7 +80,7 @@ async fn s24_a_genuine_notification_told_again_after_months_is_no_news() {
     // Even where nobody remembers it.
     sqlx::query("DELETE FROM provider_inbox").execute(&system.db).await.unwrap();
     system.bank().repeat_everything(&payment.to_string()).await;
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let states = inbox(&system, "state").await;
         if states == ["DONE"] { Ok(()) } else { Err(format!("{states:?}")) }
     })
@@ -104,7 +104,7 @@ async fn what_is_about_nothing_of_ours_is_answered_and_kept_for_a_person() {
         let fields: Map<String, Value> = fields.as_object().cloned().unwrap();
         assert_eq!(system.bank().tell_anything(&payment.to_string(), fields).await, Some(200));
     }
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let states = inbox(&system, "state").await;
         let expected = ["PARKED", "PARKED", "DONE", "DONE"];
         if states == expected { Ok(()) } else { Err(format!("{states:?}")) }
@@ -139,7 +139,7 @@ async fn a_password_is_changed_without_losing_a_notification() {
     // The bank still signs with the old one.
     system.bank().set_password("the password before");
     pay(&system, payment, Telling::default()).await;
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let words = inbox(&system, "word").await;
         if words == ["CONFIRMED"] { Ok(()) } else { Err(format!("{words:?}")) }
     })
@@ -178,11 +178,7 @@ async fn news_of_many_payments_in_another_order_comes_to_the_same() {
     // A clerk's refund is told before the payment itself: money that came and went has bought nothing.
     let (_, first) = pages[0];
     system.bank().refund_in_cabinet(&first.to_string(), None, held_back()).await.unwrap();
-    eventually(20, || async {
-        let held = system.bank().mischief().get("notification_held_back").copied().unwrap_or(0);
-        if held == 4 { Ok(()) } else { Err(held) }
-    })
-    .await;
+    holds_back(&system, 4).await;
     assert_eq!(system.bank().release().await, 4);
     for (order, _) in &pages[1..] {
         system.order_reaches(*order, OrderStatus::Paid).await;

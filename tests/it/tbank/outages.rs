@@ -4,12 +4,12 @@ use chrono::TimeDelta;
 use fake_bank::{Fault, FaultRule, Operation, Telling};
 use shared::domain::order::OrderStatus;
 
-use super::{open_page, pay, with_bank};
-use crate::harness::{Parts, ServiceProcess, TestSystem, eventually, scenario_dish};
+use super::{open_page, pay};
+use crate::harness::{Parts, SOON_SECS, ServiceProcess, TestSystem, eventually, scenario_dish};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s25_five_failures_open_the_circuit_and_two_successes_after_a_minute_close_it() {
-    let system = with_bank().await;
+    let system = TestSystem::builder().fake_tbank().write_side(&["--provider-rest-ms", "10"]).start().await;
     let customer = system.customer();
     let metrics = system.nobody().get("/metrics").await.text();
     for name in ["tbank_init", "tbank_query", "tbank_money"] {
@@ -33,7 +33,7 @@ async fn s25_five_failures_open_the_circuit_and_two_successes_after_a_minute_clo
     let refused = customer.ask_to_pay(waiting).await.expect_problem(503, "SERVICE_UNAVAILABLE");
     assert_eq!(refused.json()["rule_name"], "circuit_breaker_open");
     assert!((1..=60).contains(&refused.header("retry-after").parse::<u64>().unwrap()));
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let health = system.nobody().get("/health/").await.json();
         if health["status"] == "degraded" { Ok(()) } else { Err(health.to_string()) }
     })
@@ -47,7 +47,7 @@ async fn s25_five_failures_open_the_circuit_and_two_successes_after_a_minute_clo
         system.order_reaches(order, OrderStatus::Paid).await;
     }
     // The report looks every few seconds.
-    eventually(20, || async {
+    eventually(SOON_SECS, || async {
         let health = system.nobody().get("/health/").await.json();
         if health["status"] == "healthy" { Ok(()) } else { Err(health.to_string()) }
     })
@@ -63,13 +63,13 @@ async fn s26_a_process_killed_while_the_bank_opens_the_page_leaves_one_page_to_p
     let order = customer.place(scenario_dish(0), 1).await;
     system.bank().misbehave(FaultRule::next(Operation::Init, Fault::StallAfter { ms: 60_000 }));
     let asking = tokio::spawn(async move { customer.ask_to_pay(order).await.status });
-    eventually(20, || async { system.bank().payments().first().map(|_| ()).ok_or("no page yet") }).await;
+    eventually(SOON_SECS, || async { system.bank().payments().first().map(|_| ()).ok_or("no page yet") }).await;
     process.kill().await;
     assert!(asking.await.is_err(), "nobody answers any more");
     let payment = system.bank().payments()[0].order_id.clone();
     let url = system.add_instance(Parts::ALL).await;
     let customer = system.customer().at(&url);
-    let payment = eventually(20, || async {
+    let payment = eventually(SOON_SECS, || async {
         let answer = customer.ask_to_pay(order).await;
         let data = if answer.status == 201 { answer.data() } else { answer.json() };
         if data["payment_url"].is_string() {
@@ -95,14 +95,14 @@ async fn s27_a_notification_that_cannot_be_written_down_is_asked_for_again() {
     let about = payment.to_string();
     system.own_postgres.as_mut().unwrap().stop().await.unwrap();
     pay(&system, payment, Telling::default()).await;
-    eventually(30, || async {
+    eventually(SOON_SECS, || async {
         let page = system.bank().payments_of(&about)[0].clone();
         if page.unheard_count() == 1 { Ok(()) } else { Err("the bank has not been refused yet") }
     })
     .await;
     system.own_postgres.as_mut().unwrap().restart().await.unwrap();
     system.reconnect().await;
-    eventually(30, || async {
+    eventually(SOON_SECS, || async {
         system.bank().redeliver(&about).await;
         let page = system.bank().payments_of(&about)[0].clone();
         if page.unheard_count() == 0 { Ok(()) } else { Err("still not heard") }

@@ -5,15 +5,15 @@ use fake_bank::{Fault, FaultRule, Operation, Telling};
 use serde_json::json;
 use shared::domain::order::OrderStatus;
 
-use super::{open_page, paid, pay, with_bank};
-use crate::harness::{Leftovers, scenario_dish};
+use super::{holds_back, open_page, paid, pay, with_bank};
+use crate::harness::{Leftovers, TestSystem, scenario_dish};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s08_a_double_click_is_one_init_at_the_bank() {
     let system = with_bank().await;
     let customer = system.customer();
     let order = customer.place(scenario_dish(0), 1).await;
-    let (first, second) = tokio::join!(customer.ask_to_pay(order), customer.ask_to_pay(order));
+    let (first, second) = tokio::join!(customer.wait_to_pay(order), customer.wait_to_pay(order));
     let (first, second) = (first.expect(201).data(), second.expect(201).data());
     assert_eq!(first["payment_id"], second["payment_id"]);
     assert_eq!(first["payment_url"], second["payment_url"]);
@@ -63,8 +63,10 @@ async fn s14_a_page_whose_address_was_lost_is_withdrawn_before_the_next_is_opene
 async fn s15_a_cancellation_that_wins_against_the_money_sends_it_back() {
     let system = with_bank().await;
     let (order, payment) = open_page(&system, scenario_dish(0)).await;
-    pay(&system, payment, Telling { delay_ms: 300, ..Telling::default() }).await;
+    pay(&system, payment, Telling { held_back: true, ..Telling::default() }).await;
+    holds_back(&system, 1).await;
     system.customer().act(order, "cancel").await.expect(200);
+    assert!(system.bank().release().await >= 1);
     system.payment_gets(payment, "payment_refund_succeeded").await;
     let events = system.order_events(order).await;
     assert!(!events.contains(&"order_paid".to_owned()), "{events:?}");
@@ -226,15 +228,15 @@ async fn s09_s10_one_key_pays_once_and_stands_for_one_wish() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_cannot_be_withdrawn_is_asked_about_on_schedule_and_no_more() {
-    let rests = ["--provider-rest-ms", "10"];
-    let system = crate::harness::TestSystem::builder().fake_tbank().write_side(&rests).start().await;
+    let rests = ["--provider-rest-ms", "10", "--payment-page-wait-ms", "100"];
+    let system = TestSystem::builder().fake_tbank().stopped_clock().write_side(&rests).start().await;
     let refusal =
         Fault::Code { code: "8".to_owned(), message: "Неверный статус транзакции".to_owned() };
     system.bank().misbehave(FaultRule::next(Operation::Init, Fault::DropAfter).times(1_000));
     system.bank().misbehave(FaultRule::next(Operation::Cancel, refusal).times(100_000));
     let customer = system.customer();
     let order = customer.place(scenario_dish(0), 1).await;
-    customer.ask_to_pay(order).await.expect(202);
+    customer.wait_to_pay(order).await.expect(202);
     let asked = || {
         let calls = |operation| system.bank().calls(operation);
         calls(Operation::CheckOrder) + calls(Operation::GetState)
@@ -251,7 +253,7 @@ async fn a_page_that_cannot_be_withdrawn_is_asked_about_on_schedule_and_no_more(
         assert_eq!(asked(), so_far, "before minute {date}");
         system.advance(TimeDelta::seconds(5));
         minutes = date;
-        crate::harness::eventually(20, || async {
+        crate::harness::eventually(crate::harness::SOON_SECS, || async {
             if asked() > so_far { Ok(()) } else { Err(format!("nobody asks at minute {date}")) }
         })
         .await;

@@ -76,7 +76,7 @@ async fn parts_go_back_one_after_the_other_although_answers_get_lost() {
     }
     system.advance(TimeDelta::minutes(2));
     let page = || system.bank().payments_of(&about)[0].clone();
-    crate::harness::eventually(20, || async {
+    crate::harness::eventually(crate::harness::SOON_SECS, || async {
         if page().refunded == 10_000 { Ok(()) } else { Err(format!("{:?}", page().acts)) }
     })
     .await;
@@ -112,7 +112,8 @@ async fn held_money_is_taken_when_the_cook_accepts_and_let_go_when_not() {
     for accepted in [true, false] {
         let order = customer.place(scenario_dish(0), 1).await;
         let body = json!({ "return_url": "http://localhost:3000/paid", "capture_mode": "ON_ACCEPT" });
-        let asked = customer.post_once(&format!("/api/v1/orders/{order}/payments"), &body, &order.to_string()).await;
+        let asked =
+            customer.post_answered(&format!("/api/v1/orders/{order}/payments"), &body, &order.to_string()).await;
         let payment = crate::harness::id_of(&asked.expect(201).data()["payment_id"]);
         pay(&system, payment, fake_bank::Telling::default()).await;
         system.order_reaches(order, OrderStatus::Paid).await;

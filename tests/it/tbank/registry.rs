@@ -121,6 +121,7 @@ async fn an_operation_that_the_bank_tells_otherwise_the_next_day_is_a_finding_wi
     system.bank().charge_back(&payment.to_string(), 10_000).unwrap();
     let registry = system.bank().registry();
     import(&system).await;
+    system.come_to_rest(&Leftovers::default()).await;
     let events = system.payment_events(payment).await;
     let open = "SELECT count(*) FROM payment_cases WHERE closed_at IS NULL AND kind = 'BOOKS_DIFFER'";
     assert_eq!(sqlx::query_scalar::<_, i64>(open).fetch_one(&system.db).await.unwrap(), 0);

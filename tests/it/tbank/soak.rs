@@ -45,7 +45,15 @@ async fn payments_with_every_fault_at_random_lose_no_kopeck() {
 async fn soak(payments: usize, seed: u64) {
     let system = TestSystem::builder()
         .fake_tbank()
-        .write_side(&["--tbank-timeout-ms", &PATIENCE_MS.to_string(), "--provider-rest-ms", "100"])
+        .write_side(&[
+            "--tbank-timeout-ms",
+            &PATIENCE_MS.to_string(),
+            "--provider-rest-ms",
+            "100",
+            // While the bank is not well nobody waits long for its page.
+            "--payment-page-wait-ms",
+            "2000",
+        ])
         .start()
         .await;
     println!("soak: {payments} orders, seed {seed}; the same again with: tests/soak/run {payments} {seed}");

@@ -120,16 +120,9 @@ async fn killed_at_any_point_every_dispute_is_settled_once() {
         let settled = async || events(&database.db, "order_refund_settled").await == i64::try_from(ORDERS).unwrap();
         until("all is settled", settled).await;
     };
-    let killer = async {
-        for n in 0_u64.. {
-            let service = Service::start(&database, &bank).await;
-            tokio::time::sleep(Duration::from_millis(550 + (n * 37) % 300)).await;
-            drop(service);
-        }
-    };
     tokio::select! {
         () = driver => {}
-        () = killer => {}
+        () = kill_one_after_the_other(&database, &bank) => {}
     }
     for name in ["dispute_opened", "dispute_resolved", "order_payout_unfrozen", "payment_refund_succeeded"] {
         assert_eq!(events(&database.db, name).await, i64::try_from(ORDERS).unwrap(), "{name}");

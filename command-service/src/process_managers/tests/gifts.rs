@@ -165,16 +165,9 @@ async fn killed_at_any_point_a_gift_is_issued_spent_and_credited_once() {
         })
         .await;
     };
-    let killer = async {
-        for n in 0_u64.. {
-            let service = Service::start(&database, &bank).await;
-            tokio::time::sleep(Duration::from_millis(550 + (n * 37) % 300)).await;
-            drop(service);
-        }
-    };
     tokio::select! {
         () = driver => {}
-        () = killer => {}
+        () = kill_one_after_the_other(&database, &bank) => {}
     }
     let gifts = i64::try_from(GIFTS).unwrap();
     for name in [

@@ -46,17 +46,9 @@ async fn killed_at_any_point_every_consequence_is_drawn_once() {
         })
         .await;
     };
-    let killer = async {
-        for n in 0_u64.. {
-            let service = Service::start(&database, &bank).await;
-            // Long enough to lead and to begin with something, and then at no particular point.
-            tokio::time::sleep(Duration::from_millis(550 + (n * 37) % 300)).await;
-            drop(service);
-        }
-    };
     tokio::select! {
         () = driver => {}
-        () = killer => {}
+        () = kill_one_after_the_other(&database, &bank) => {}
     }
     let orders = i64::try_from(ORDERS).unwrap();
     for name in [

@@ -33,7 +33,7 @@ use super::*;
 use crate::{
     catalogue::Catalogue,
     gift_vault::GiftVault,
-    leader::{Candidate, Office},
+    leader::{Candidate, Leadership, Office},
     testing::{CUSTOMER, PRICE_KOPECKS, Process, TestDatabase, cook, create, now, pay, run_until, submission},
     timers::Scheduler,
 };
@@ -149,6 +149,7 @@ struct Service {
     process: Process,
     clock: Clock,
     late: Arc<Mutex<Vec<Duration>>>,
+    leadership: Leadership,
 }
 
 impl Service {
@@ -167,9 +168,9 @@ impl Service {
         let late = Arc::<Mutex<Vec<Duration>>>::default();
         let seen = Arc::clone(&late);
         let observer = Arc::new(move |lateness| seen.lock().push(lateness));
-        let scheduler = Scheduler::new(executor, database.db.clone(), leadership, observer);
+        let scheduler = Scheduler::new(executor, database.db.clone(), leadership.clone(), observer);
         run_until(&process.killed, async move { scheduler.run(CancellationToken::new()).await.unwrap() });
-        Self { process, clock, late }
+        Self { process, clock, late, leadership }
     }
 
     async fn status(&self, order_id: OrderId) -> Option<OrderStatus> {
@@ -189,6 +190,16 @@ impl Service {
     }
 }
 
+/// One service after another, each killed at no particular point once it leads and has begun with something.
+async fn kill_one_after_the_other(database: &TestDatabase, bank: &Bank) {
+    for n in 0_u64.. {
+        let service = Service::start(database, bank).await;
+        service.leadership.gained().await;
+        tokio::time::sleep(Duration::from_millis(50 + (n * 37) % 300)).await;
+        drop(service);
+    }
+}
+
 async fn events(db: &PgPool, name: &str) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = $1").bind(name).fetch_one(db).await.unwrap()
 }
@@ -200,7 +211,7 @@ async fn until(what: &str, condition: impl AsyncFn() -> bool) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(30), met).await.is_ok(), "not in time: {what}");
+    assert!(tokio::time::timeout(Duration::from_secs(120), met).await.is_ok(), "not in time: {what}");
 }
 
 fn order(n: u128) -> (OrderId, PaymentId) {

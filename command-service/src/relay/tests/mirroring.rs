@@ -82,7 +82,7 @@ async fn a_mirror_may_hold_only_the_newest_events() {
     log.append(10).await;
     relay.reaches(1_010).await;
     log.is_mirrored(&client).await;
-    let info = stream_info(&client).await.unwrap();
+    let info = the_stream(&client).await;
     assert_eq!((info.state.first_sequence, info.state.messages), (901, 110));
     relay.stop().await;
 }
@@ -163,7 +163,7 @@ async fn the_permissions_of_production_suffice_and_keep_others_out() {
     log.is_mirrored(&projection).await;
     // The server says nothing to the sender but that it may not; a request after it tells when it was read.
     projection.publish("homefood.events.order.hello.stranger", "hello".into()).await.unwrap();
-    assert_eq!(stream_info(&projection).await.unwrap().state.last_sequence, 10);
+    assert_eq!(the_stream(&projection).await.state.last_sequence, 10);
     // Somebody changed the stream, lost it, wrote to it: all of that takes permissions, too.
     jetstream::new(command.clone()).delete_stream(EVENTS_STREAM).await.unwrap();
     relay.until("a reseed", |status| status.reseeds == 2).await;

@@ -102,8 +102,8 @@ impl Log {
     /// Waits until the stream holds what the log holds, message for message.
     async fn is_mirrored(&self, client: &Client) {
         eventually("the mirror reaches the head of the log", async || {
-            stream_info(client).await.is_some_and(|info| info.state.last_sequence >= 1)
-                && stream_info(client).await.unwrap().state.last_sequence == self.head().await
+            let last = stream_info(client).await.map(|info| info.state.last_sequence);
+            last.is_some_and(|last| last >= 1) && last == Some(self.head().await)
         })
         .await;
         self.equals_mirror(client).await;
@@ -111,7 +111,7 @@ impl Log {
 
     /// Compares the stream with the log from the stream's first message on.
     async fn equals_mirror(&self, client: &Client) {
-        let info = stream_info(client).await.unwrap();
+        let info = the_stream(client).await;
         let mut position = info.state.first_sequence - 1;
         let stream = jetstream::new(client.clone()).get_stream(EVENTS_STREAM).await.unwrap();
         let config = pull::OrderedConfig::default();
@@ -194,6 +194,18 @@ async fn own_nats() -> NatsServer {
     TestServers::own_nats().await.unwrap()
 }
 
+/// The same; a server that is late with its answer is asked again.
+async fn the_stream(client: &Client) -> Info {
+    let mut info = None;
+    eventually("the stream is shown", async || {
+        info = stream_info(client).await;
+        info.is_some()
+    })
+    .await;
+    info.unwrap()
+}
+
+/// What NATS says of the stream; nothing if there is none, or it says nothing in time.
 async fn stream_info(client: &Client) -> Option<Info> {
     let stream = jetstream::new(client.clone()).get_stream(EVENTS_STREAM).await.ok()?;
     Some(stream.cached_info().clone())

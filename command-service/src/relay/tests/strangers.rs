@@ -117,7 +117,7 @@ async fn a_changed_configuration_is_changed_back() {
     let reseeds = relay.status().reseeds;
 
     let jetstream = jetstream::new(client.clone());
-    let ours = stream_info(&client).await.unwrap().config;
+    let ours = the_stream(&client).await.config;
     let theirs = Config {
         subjects: vec![EVENTS_SUBJECTS.to_owned(), "theirs.>".to_owned()],
         max_age: Duration::from_secs(3_600),
@@ -126,8 +126,8 @@ async fn a_changed_configuration_is_changed_back() {
     };
     jetstream.update_stream(theirs).await.unwrap();
     eventually("our configuration", async || {
-        let now = stream_info(&client).await.unwrap().config;
-        now.subjects == ours.subjects && now.max_age == ours.max_age
+        let now = stream_info(&client).await.map(|info| info.config);
+        now.is_some_and(|now| now.subjects == ours.subjects && now.max_age == ours.max_age)
     })
     .await;
     assert_eq!(relay.reaches(20).await.reseeds, reseeds);

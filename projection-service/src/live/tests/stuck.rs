@@ -4,7 +4,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use axum::extract::ws::Message as AxumMessage;
@@ -14,7 +13,7 @@ use super::{ANNA, folded, paid_orders};
 use crate::{
     live::session::{Session, Visitor},
     projections::samples::Log,
-    testing::App,
+    testing::{App, PATIENCE},
 };
 
 /// A socket whose client sends nothing and takes nothing, not even its end.
@@ -62,7 +61,7 @@ async fn a_client_that_takes_nothing_is_told_to_resume() {
     let mut log = Log::new();
     paid_orders(&mut log, 300);
     folded(&app.db, &mut log).await;
-    tokio::time::timeout(Duration::from_secs(10), running).await.expect("the session ends").unwrap();
+    tokio::time::timeout(PATIENCE, running).await.expect("the session ends").unwrap();
     let last = sent.lock().last().cloned();
     assert!(matches!(last, Some(AxumMessage::Close(Some(frame))) if frame.code == 4408), "{sent:?}");
 }

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// How long an installation may take to come to rest.
-const REST_SECS: u64 = 40;
+const REST_SECS: u64 = 120;
 
 /// What a scenario leaves behind on purpose.
 #[derive(Debug, Clone, Default)]

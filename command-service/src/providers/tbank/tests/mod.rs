@@ -32,7 +32,7 @@ fn options(api_url: &str) -> TbankOptions {
         api_url: api_url.to_owned(),
         notification_url: "http://127.0.0.1:9/nobody".to_owned(),
         networks: vec!["91.194.226.0/23".parse().unwrap(), "10.0.0.0/8".parse().unwrap()],
-        call_limit: Duration::from_millis(700),
+        call_limit: Duration::from_secs(20),
     }
 }
 
@@ -62,6 +62,12 @@ fn ctx() -> CallCtx {
 }
 
 impl Wired {
+    /// The same, and it waits no longer for an answer than this: for a bank that does not answer.
+    fn waiting(&self, call_limit: Duration) -> Arc<Tbank> {
+        let options = TbankOptions { call_limit, ..options(&self.bank.api_url()) };
+        Arc::new(Tbank::new(options, self.clock.clone()).unwrap())
+    }
+
     fn request(&self, payment_id: PaymentId, minor: i64, capture_mode: CaptureMode) -> InitRequest {
         InitRequest {
             provider_order_ref: payment_id.provider_order_ref(1),
