@@ -30,7 +30,7 @@ use shared::{
 };
 use sqlx::PgPool;
 
-pub use audit::Audit;
+pub use audit::{Audit, HealError};
 pub use audit_job::AuditJob;
 pub(crate) use audit_job::report;
 pub use compare::Difference;
