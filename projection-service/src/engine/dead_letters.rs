@@ -184,7 +184,8 @@ pub async fn insert(
             -- Folded again from an earlier position, the event fails again.
             ON CONFLICT (id) DO UPDATE
             SET status = EXCLUDED.status, error_message = EXCLUDED.error_message,
-                error_traceback = EXCLUDED.error_traceback, retry_count = 0, next_retry_at = EXCLUDED.next_retry_at,
+                error_traceback = EXCLUDED.error_traceback,
+                retry_count = dead_letters.retry_count + (EXCLUDED.status <> 'BLOCKED')::int, next_retry_at = EXCLUDED.next_retry_at,
                 last_failed_at = EXCLUDED.last_failed_at, published_at = NULL
             ",
         )

@@ -70,6 +70,12 @@ impl Test {
         Self { db, log, parts, ids }
     }
 
+    /// What fails is parked at its first failure.
+    fn park_at_once(&mut self) {
+        self.parts.settings.letters.retries_max = 0;
+        self.parts.settings.retry.attempts = 1;
+    }
+
     /// Runs the projection until it has folded everything.
     async fn fold<P: ReadModel>(&self) -> Running {
         let running = Running::start::<P>(self.parts.clone());
