@@ -41,6 +41,8 @@ pub struct NewLetter {
     pub event: Arc<RecordedEvent>,
     /// The error and when it first came; none if the event only waits behind another.
     pub failure: Option<(FoldError, DateTime<Utc>)>,
+    /// Whether a generation before took it, so that users were told of it.
+    pub told: bool,
 }
 
 /// When and how often letters are tried again.
@@ -129,13 +131,15 @@ pub struct OpenLetter {
     pub sequence: u64,
     /// How often it was retried.
     pub retry_count: i32,
+    /// Whether users were told of it before.
+    pub told: bool,
 }
 
 /// The oldest letters of an aggregate's queue, in order.
 pub async fn open_of(db: &PgPool, queue: &str, aggregate_id: Uuid, limit: i64) -> Result<Vec<OpenLetter>, sqlx::Error> {
     let rows = sqlx::query(
         "
-        SELECT position, sequence, retry_count
+        SELECT position, sequence, retry_count, told
         FROM dead_letters
         WHERE queue_name = $1 AND aggregate_id = $2 AND status IN ('PENDING', 'PARKED', 'BLOCKED')
         ORDER BY position
@@ -152,6 +156,7 @@ pub async fn open_of(db: &PgPool, queue: &str, aggregate_id: Uuid, limit: i64) -
             position: row.try_get::<i64, _>("position")? as Position,
             sequence: row.try_get::<i64, _>("sequence")? as u64,
             retry_count: row.try_get("retry_count")?,
+            told: row.try_get("told")?,
         })
     };
     rows.iter().map(letter).collect()
@@ -179,14 +184,16 @@ pub async fn insert(
             "
             INSERT INTO dead_letters (id, queue_name, handler, message_type, payload, position, aggregate_type,
                 aggregate_id, sequence, status, error_message, error_traceback, max_retries, next_retry_at,
-                first_failed_at, last_failed_at)
-            VALUES ($1, $2, $2, $3, $4::json, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-            -- Folded again from an earlier position, the event fails again.
+                first_failed_at, last_failed_at, told)
+            VALUES ($1, $2, $2, $3, $4::json, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+            -- Another generation fails at the event too. What waits to be told of goes on waiting.
             ON CONFLICT (id) DO UPDATE
             SET status = EXCLUDED.status, error_message = EXCLUDED.error_message,
                 error_traceback = EXCLUDED.error_traceback,
                 retry_count = dead_letters.retry_count + (EXCLUDED.status <> 'BLOCKED')::int, next_retry_at = EXCLUDED.next_retry_at,
-                last_failed_at = EXCLUDED.last_failed_at, published_at = NULL
+                last_failed_at = EXCLUDED.last_failed_at, published_at = NULL,
+                told = CASE WHEN dead_letters.status IN ('PENDING', 'PARKED', 'BLOCKED') THEN dead_letters.told
+                            ELSE EXCLUDED.told END
             ",
         )
         .bind(letter_id(queue, event.event_id))
@@ -204,6 +211,7 @@ pub async fn insert(
         .bind(next_retry_at)
         .bind(first)
         .bind(now)
+        .bind(letter.told)
         .execute(&mut *tx)
         .await?;
     }
@@ -284,24 +292,32 @@ pub async fn open_aggregates(tx: &mut PgConnection, queue: &str) -> Result<Vec<S
 }
 
 /// Another generation of the rows takes over: it has taken all open letters, but for those of the aggregates that it
-/// `stopped` from the position named on.
-pub async fn settle(tx: &mut PgConnection, queue: &str, stopped: &HashMap<Uuid, Position>) -> Result<(), sqlx::Error> {
-    sqlx::query(
+/// `stopped` from the position named on. The events, of those it has taken, that users were not told of.
+pub async fn settle(
+    tx: &mut PgConnection,
+    queue: &str,
+    stopped: &HashMap<Uuid, Position>,
+) -> Result<Vec<Position>, sqlx::Error> {
+    let untold: Vec<i64> = sqlx::query_scalar(
         "
-        UPDATE dead_letters l
-        SET status = 'REDRIVEN', next_retry_at = NULL, redrives = redrives + 1
-        WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED') AND NOT EXISTS (
-            SELECT FROM UNNEST($2::uuid[], $3::bigint[]) AS s (aggregate_id, position)
-            WHERE s.aggregate_id = l.aggregate_id AND s.position <= l.position
+        WITH settled AS (
+            UPDATE dead_letters l
+            SET status = 'REDRIVEN', next_retry_at = NULL, redrives = redrives + 1
+            WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED') AND NOT EXISTS (
+                SELECT FROM UNNEST($2::uuid[], $3::bigint[]) AS s (aggregate_id, position)
+                WHERE s.aggregate_id = l.aggregate_id AND s.position <= l.position
+            )
+            RETURNING l.position, l.told
         )
+        SELECT position FROM settled WHERE NOT told ORDER BY position
         ",
     )
     .bind(queue)
     .bind(stopped.keys().copied().collect::<Vec<_>>())
     .bind(stopped.values().map(|position| *position as i64).collect::<Vec<_>>())
-    .execute(tx)
+    .fetch_all(tx)
     .await?;
-    Ok(())
+    Ok(untold.into_iter().map(|position| position as Position).collect())
 }
 
 /// How many letters of a queue stand in one status.

@@ -154,7 +154,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
             }
             let id = event.aggregate_id;
             if self.blocked.contains(&id) {
-                letters.push(NewLetter { event: event.clone(), failure: None });
+                letters.push(NewLetter { event: event.clone(), failure: None, told: false });
             } else if let Some(failing) = failing.get_mut(&id) {
                 failing.events.push_back(event.clone());
             } else if let Err(error) = self.take(fold, event) {
@@ -165,7 +165,8 @@ impl<'a, P: ReadModel> Owner<'a, P> {
         self.retry_in_place(fold, &mut failing).await;
         for (_, Failing { error, since, events }) in failing {
             let mut failure = Some((error, since));
-            letters.extend(events.into_iter().map(|event| NewLetter { event, failure: failure.take() }));
+            let letter = |event| NewLetter { event, failure: failure.take(), told: false };
+            letters.extend(events.into_iter().map(letter));
         }
         letters
     }

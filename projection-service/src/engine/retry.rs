@@ -2,15 +2,16 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use shared::log::RecordedEvent;
+use shared::log::{Position, RecordedEvent};
 use uuid::Uuid;
 
 use super::{
     checkpoints,
     dead_letters::{self, OpenLetter},
     fold::Fold,
+    model::tell_only,
     owner::{BEGIN, Owner, alarm},
-    projection::{FoldError, ReadModel},
+    projection::{Changes, FoldError, ReadModel},
     runner::Stopped,
 };
 
@@ -46,8 +47,12 @@ impl<P: ReadModel> Owner<'_, P> {
                 }
             }
         }
+        let told: HashSet<Position> =
+            letters.iter().filter(|letter| letter.told).map(|letter| letter.position).collect();
+        let mut changes = fold.changes();
+        tell_only::<P>(&mut changes, &|position| !told.contains(&position));
         let emptied = failed.is_none() && letters.len() < QUEUE_MAX as usize;
-        self.commit_retry(fold, aggregate_id, taken, failed.as_ref()).await?;
+        self.commit_retry((fold, changes), aggregate_id, taken, failed.as_ref()).await?;
         if emptied {
             self.blocked.remove(&aggregate_id);
             tracing::info!(event = "dead_letter_processed", handler = P::NAME, aggregate.id = %aggregate_id, "caught up");
@@ -69,13 +74,12 @@ impl<P: ReadModel> Owner<'_, P> {
     /// Rows, letters and the unmoved checkpoint in one transaction: only the owner may do this too.
     async fn commit_retry(
         &mut self,
-        fold: Fold<P>,
+        (fold, changes): (Fold<P>, Changes<P>),
         aggregate_id: Uuid,
         taken: Option<(OpenLetter, u64)>,
         failed: Option<&(OpenLetter, Arc<RecordedEvent>, FoldError)>,
     ) -> Result<(), Stopped> {
         let (settings, now) = (self.parts.settings, self.parts.clock.now());
-        let changes = fold.changes();
         let mut tx = self.parts.db.begin_with(BEGIN).await?;
         if !checkpoints::advance(&mut tx, P::NAME, self.claim, self.claim.position, settings.lease).await? {
             return Err(Stopped::LeaseLost);

@@ -19,6 +19,7 @@ mod generations;
 mod job;
 mod refusals;
 mod swap;
+mod telling;
 #[cfg(test)]
 mod tests;
 

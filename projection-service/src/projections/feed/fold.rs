@@ -8,7 +8,7 @@ use shared::{
         gift::GiftEvent,
         order::{CancelReason, OrderCancelled, OrderEvent, OrderStatus},
     },
-    log::RecordedEvent,
+    log::{Position, RecordedEvent},
     web::socket::{Notification, NotificationKind, OrderStatusUpdate},
 };
 use smallvec::smallvec;
@@ -85,7 +85,11 @@ impl Projection for Feed {
     }
 
     fn settle(row: &mut FeedRow) {
-        row.take_entries();
+        row.entries_mut().clear();
+    }
+
+    fn tell_only(row: &mut FeedRow, tells: &dyn Fn(Position) -> bool) {
+        row.entries_mut().retain(|entry| tells(entry.position));
     }
 
     fn show(row: FeedRow) -> Value {

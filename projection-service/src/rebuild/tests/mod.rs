@@ -7,6 +7,7 @@ mod measurements;
 mod rebuilds;
 mod refusals;
 mod sources;
+mod told;
 
 use std::time::Duration;
 
