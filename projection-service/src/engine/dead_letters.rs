@@ -10,7 +10,7 @@ use shared::log::{Position, RecordedEvent};
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
-use super::projection::FoldError;
+use super::{letter_policy::LetterPolicy, projection::FoldError};
 
 /// Where a letter stands while it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,28 +45,13 @@ pub struct NewLetter {
     pub told: bool,
 }
 
-/// When and how often letters are tried again.
-#[derive(Debug, Clone, Copy)]
-pub struct LetterPolicy {
-    /// The wait before the first retry; it doubles with each.
-    pub delay: chrono::Duration,
-    /// Retries before a person has to look.
-    pub retries_max: i32,
-}
-
-impl LetterPolicy {
-    /// When a letter that was retried `retry_count` times is tried again; none once it is parked.
-    pub fn next_retry(&self, retry_count: i32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        (retry_count < self.retries_max)
-            .then(|| now + self.delay * 2_i32.saturating_pow(retry_count.clamp(0, 20) as u32))
-    }
-}
-
 /// The oldest open letter of an aggregate: what its whole queue waits for.
 #[derive(Debug, Clone)]
 pub struct Head {
     /// The aggregate that is set aside.
     pub aggregate_id: Uuid,
+    /// The letter's event.
+    pub position: Position,
     /// Whether it is time to try its queue.
     pub due: bool,
 }
@@ -76,7 +61,7 @@ pub async fn heads(db: &PgPool, queue: &str, now: DateTime<Utc>) -> Result<Vec<H
     let rows = sqlx::query(
         "
         SELECT DISTINCT ON (aggregate_id)
-               aggregate_id, status = 'BLOCKED' OR (status = 'PENDING' AND next_retry_at <= $2) AS due
+               aggregate_id, position, status = 'BLOCKED' OR (status = 'PENDING' AND next_retry_at <= $2) AS due
         FROM dead_letters
         WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED')
         ORDER BY aggregate_id, position
@@ -86,7 +71,11 @@ pub async fn heads(db: &PgPool, queue: &str, now: DateTime<Utc>) -> Result<Vec<H
     .bind(now)
     .fetch_all(db)
     .await?;
-    rows.iter().map(|row| Ok(Head { aggregate_id: row.try_get("aggregate_id")?, due: row.try_get("due")? })).collect()
+    let head = |row: &sqlx::postgres::PgRow| {
+        let position = row.try_get::<i64, _>("position")? as Position;
+        Ok(Head { aggregate_id: row.try_get("aggregate_id")?, position, due: row.try_get("due")? })
+    };
+    rows.iter().map(head).collect()
 }
 
 /// The aggregates that the handler has set aside.
@@ -172,14 +161,14 @@ pub async fn insert(
 ) -> Result<(), sqlx::Error> {
     for letter in letters {
         let event = &letter.event;
+        let next_retry_at = letter.failure.as_ref().and_then(|_| policy.next_retry(0, now));
         let (status, message, traceback, first) = match &letter.failure {
-            Some((error, first)) if policy.retries_max > 0 => {
-                (LetterStatus::Pending, error.to_string(), format!("{error:?}"), *first)
+            Some((error, first)) => {
+                let status = if next_retry_at.is_some() { LetterStatus::Pending } else { LetterStatus::Parked };
+                (status, error.to_string(), format!("{error:?}"), *first)
             }
-            Some((error, first)) => (LetterStatus::Parked, error.to_string(), format!("{error:?}"), *first),
             None => (LetterStatus::Blocked, "waits behind an older letter".to_owned(), String::new(), now),
         };
-        let next_retry_at = policy.next_retry(0, now).filter(|_| status == LetterStatus::Pending);
         sqlx::query(
             "
             INSERT INTO dead_letters (id, queue_name, handler, message_type, payload, position, aggregate_type,
@@ -207,7 +196,7 @@ pub async fn insert(
         .bind(status.as_str())
         .bind(message)
         .bind(traceback)
-        .bind(policy.retries_max)
+        .bind(policy.retries())
         .bind(next_retry_at)
         .bind(first)
         .bind(now)

@@ -61,7 +61,8 @@ async fn settle_letters(
     let stopped = positions(&standstill.stopped);
     let untold = dead_letters::settle(tx, model.name(), &stopped).await?;
     if model.tells() {
-        let passed_over = Standstill { discarded: standstill.discarded.clone(), before: stopped, ..Standstill::default() };
+        let passed_over =
+            Standstill { discarded: standstill.discarded.clone(), before: stopped, ..Standstill::default() };
         telling::tell(parts, tx, model, (&untold, passed_over, through)).await?;
     }
     let now = parts.clock.now();

@@ -37,7 +37,9 @@ pub(super) async fn tell(
     // They would be lost for good.
     if let Some(refusal) = standstill.stopped.values().next() {
         let (position, error) = (refusal.position, &refusal.error);
-        return Err(JobError::Again(format!("position {position}, which the fold took before, it refuses now: {error}")));
+        return Err(JobError::Again(format!(
+            "position {position}, which the fold took before, it refuses now: {error}"
+        )));
     }
     Ok(())
 }

@@ -74,7 +74,7 @@ impl Test {
     /// What fails is parked at its first failure.
     fn park_at_once(&mut self) {
         self.parts.settings.letters.retries_max = 0;
-        self.parts.settings.retry.attempts = 1;
+        self.parts.settings.letters.short.attempts = 1;
     }
 
     /// Runs the projection until it has folded everything.
