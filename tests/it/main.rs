@@ -40,4 +40,5 @@ mod refunds;
 mod replay;
 mod requests;
 mod roles;
+mod same_key;
 mod tbank;
