@@ -7,7 +7,7 @@ use clap::Parser;
 use shared::runtime::{SettingsError, SharedSettings, settings::Settings};
 
 use crate::{
-    engine::{EngineSettings, Failpoints, InPlaceRetry, LetterPolicy},
+    engine::{EngineSettings, Failpoints, LetterPolicy, ShortRetry},
     live::AllowedOrigins,
 };
 
@@ -87,7 +87,7 @@ pub struct ReadSideSettings {
     )]
     pub projection_lease_ms: u64,
 
-    /// Tries of an event in its place before it is set aside.
+    /// Tries of an event at short intervals. It is set aside at the first failure: its aggregate waits, all others go on.
     #[arg(
         long,
         env = "HOMEFOOD_RETRY_ATTEMPTS",
@@ -97,15 +97,15 @@ pub struct ReadSideSettings {
     )]
     pub retry_attempts: u32,
 
-    /// The wait before the second try, in milliseconds; it doubles with each.
+    /// The longest wait before the second try, in milliseconds; it doubles with each.
     #[arg(long, env = "HOMEFOOD_RETRY_BASE_MS", value_name = "HOMEFOOD_RETRY_BASE_MS", default_value_t = 1_000)]
     pub retry_base_ms: u64,
 
-    /// The longest wait between two tries, in milliseconds.
+    /// The longest wait between two of these tries, in milliseconds.
     #[arg(long, env = "HOMEFOOD_RETRY_CAP_MS", value_name = "HOMEFOOD_RETRY_CAP_MS", default_value_t = 60_000)]
     pub retry_cap_ms: u64,
 
-    /// Retries of a dead letter before it waits for a person.
+    /// Retries of a dead letter after those, before it waits for a person.
     #[arg(
         long,
         env = "HOMEFOOD_DLQ_RETRIES",
@@ -115,7 +115,7 @@ pub struct ReadSideSettings {
     )]
     pub dlq_retries: i32,
 
-    /// The wait before a dead letter's first retry, in milliseconds; it doubles with each.
+    /// The wait before the first of these retries, in milliseconds; it doubles with each.
     #[arg(
         long,
         env = "HOMEFOOD_DLQ_DELAY_MS",
@@ -190,13 +190,18 @@ impl ReadSideSettings {
             rows_max: self.projection_rows,
             lease,
             standby_poll: (lease / 4).min(Duration::from_secs(1)),
-            letters_poll: Duration::from_secs(1).min(Duration::from_millis(self.dlq_delay_ms.unsigned_abs())),
-            retry: InPlaceRetry {
-                attempts: self.retry_attempts,
-                base: Duration::from_millis(self.retry_base_ms),
-                cap: Duration::from_millis(self.retry_cap_ms),
+            letters_poll: Duration::from_millis(
+                self.retry_base_ms.min(self.dlq_delay_ms.unsigned_abs()).clamp(50, 1_000),
+            ),
+            letters: LetterPolicy {
+                short: ShortRetry {
+                    attempts: self.retry_attempts,
+                    base: Duration::from_millis(self.retry_base_ms),
+                    cap: Duration::from_millis(self.retry_cap_ms),
+                },
+                delay: TimeDelta::milliseconds(self.dlq_delay_ms),
+                retries_max: self.dlq_retries,
             },
-            letters: LetterPolicy { delay: TimeDelta::milliseconds(self.dlq_delay_ms), retries_max: self.dlq_retries },
         }
     }
 }

@@ -26,7 +26,7 @@ use tower::ServiceExt;
 
 use crate::{
     app::{Connections, ProjectionService},
-    engine::{EngineSettings, Failpoints, InPlaceRetry, LetterPolicy, Positions, ReadModel, Runner, RunnerParts},
+    engine::{EngineSettings, Failpoints, LetterPolicy, Positions, ReadModel, Runner, RunnerParts, ShortRetry},
     http::ReadState,
     projections::{NAMES, models},
     rebuild::RebuildParts,
@@ -71,8 +71,11 @@ pub(crate) fn parts(db: &PgPool) -> RunnerParts {
             lease: Duration::from_millis(600),
             standby_poll: Duration::from_millis(50),
             letters_poll: Duration::from_millis(50),
-            retry: InPlaceRetry { attempts: 3, base: Duration::from_millis(10), cap: Duration::from_millis(50) },
-            letters: LetterPolicy { delay: chrono::Duration::milliseconds(100), retries_max: 3 },
+            letters: LetterPolicy {
+                short: ShortRetry { attempts: 3, base: Duration::from_millis(10), cap: Duration::from_millis(50) },
+                delay: chrono::Duration::milliseconds(100),
+                retries_max: 3,
+            },
             ..EngineSettings::default()
         },
     }

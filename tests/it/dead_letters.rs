@@ -42,18 +42,19 @@ fn open_letters() -> Leftovers {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fold_that_fails_three_retries_is_parked_with_an_exact_count_and_can_be_tried_again() {
+async fn a_fold_that_fails_all_retries_is_parked_with_an_exact_count_and_can_be_tried_again() {
     let system = system_that_retries_fast().await;
     let (customer, failpoints) = (system.customer(), system.instances[0].failpoints.clone());
     let order = customer.place(scenario_dish(0), 1).await;
     system.come_to_rest(&Leftovers::default()).await;
     failpoints.set_fold("orders", order);
     customer.act(order, "cancel").await.expect(200);
-    for (retries, wait) in [(0, 60), (1, 120), (2, 240)] {
+    // Two more tries at once, and then three at long intervals.
+    for (retries, wait) in [(2, 60), (3, 120), (4, 240)] {
         letters_become(&system.db, order, &[letter("order_cancelled", "PENDING", retries, true)]).await;
         system.advance(TimeDelta::seconds(wait));
     }
-    letters_become(&system.db, order, &[letter("order_cancelled", "PARKED", 3, false)]).await;
+    letters_become(&system.db, order, &[letter("order_cancelled", "PARKED", 5, false)]).await;
     let unwell = eventually(SOON_SECS, || async {
         let health = system.nobody().get("/health/").await.expect(200).json();
         let says_why = health.to_string().contains("parked, waiting for a person: orders: 1");
@@ -75,7 +76,7 @@ async fn a_fold_that_fails_three_retries_is_parked_with_an_exact_count_and_can_b
         .execute(&system.db)
         .await
         .unwrap();
-    letters_become(&system.db, order, &[letter("order_cancelled", "REDRIVEN", 3, false)]).await;
+    letters_become(&system.db, order, &[letter("order_cancelled", "REDRIVEN", 5, false)]).await;
     assert_eq!(customer.order(order).await.data()["status"], "CANCELLED");
     system.finish().await;
 }
@@ -88,7 +89,7 @@ async fn what_a_view_set_aside_is_not_passed_off_as_fresh() {
     let (customer, cook) = (system.customer(), system.producer());
     failpoints.set_fold("orders", order);
     let token = cook.act(order, "accept").await.expect(200).token();
-    letters_become(&system.db, order, &[letter("order_accepted", "PENDING", 0, true)]).await;
+    letters_become(&system.db, order, &[letter("order_accepted", "PENDING", 2, true)]).await;
     let (one, list) = (format!("/api/v1/orders/{order}"), "/api/v1/orders?status=PAID");
     for (client, path) in [(&customer, one.as_str()), (&cook, one.as_str()), (&cook, list)] {
         client.after_once(path, &token).await.expect_problem(503, "PROJECTION_LAG");
@@ -102,7 +103,7 @@ async fn what_a_view_set_aside_is_not_passed_off_as_fresh() {
     customer.after_once(&one, &other).await.expect_problem(503, "PROJECTION_LAG");
     failpoints.clear_fold("orders", order);
     system.advance(TimeDelta::seconds(60));
-    letters_become(&system.db, order, &[letter("order_accepted", "REDRIVEN", 0, false)]).await;
+    letters_become(&system.db, order, &[letter("order_accepted", "REDRIVEN", 2, false)]).await;
     assert_eq!(customer.after(&one, &token).await.expect(200).data()["status"], "ACCEPTED");
     system.finish().await;
 }
@@ -116,12 +117,12 @@ async fn a_retry_that_succeeds_takes_what_waited_behind_it() {
     system.producer().act(order, "accept").await.expect(200);
     system.producer().act(order, "start-preparation").await.expect(200);
     let waiting =
-        [letter("order_accepted", "PENDING", 0, true), letter("order_preparation_started", "BLOCKED", 0, false)];
+        [letter("order_accepted", "PENDING", 2, true), letter("order_preparation_started", "BLOCKED", 0, false)];
     letters_become(&system.db, order, &waiting).await;
     failpoints.clear_fold("orders", order);
     system.advance(TimeDelta::seconds(60));
     let done =
-        [letter("order_accepted", "REDRIVEN", 0, false), letter("order_preparation_started", "REDRIVEN", 0, false)];
+        [letter("order_accepted", "REDRIVEN", 2, false), letter("order_preparation_started", "REDRIVEN", 0, false)];
     letters_become(&system.db, order, &done).await;
     system.finish().await;
 }

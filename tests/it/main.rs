@@ -35,6 +35,7 @@ mod portions;
 mod providers;
 mod random_run;
 mod reading;
+mod redrives;
 mod refunds;
 mod replay;
 mod requests;

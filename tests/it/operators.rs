@@ -10,13 +10,13 @@ use uuid::Uuid;
 use crate::harness::{Client, Parts, SOON_SECS, ServiceProcess, TestSystem, eventually, id_of, scenario_dish};
 
 /// Begins a long act; where to follow it.
-async fn begin(admin: &Client, path: &str, body: Value) -> String {
+pub async fn begin(admin: &Client, path: &str, body: Value) -> String {
     let begun = admin.post(path, &body).await.expect(202);
     begun.header("operation-location").to_owned()
 }
 
 /// Waits until a long act has come to its end, and answers it.
-async fn ends(admin: &Client, operation: &str) -> Value {
+pub async fn ends(admin: &Client, operation: &str) -> Value {
     eventually(SOON_SECS, || async {
         let Ok(answer) = admin.try_send(admin.request(reqwest::Method::GET, operation)).await else {
             return Err("nobody answers".to_owned());

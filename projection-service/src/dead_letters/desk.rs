@@ -1,11 +1,9 @@
 //! What an operator does to one letter at once: a trial, or passing it over.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use shared::{
     domain::{Rejection, RejectionKind},
-    log::{LogError, LogReader, RecordedEvent},
+    log::{LogError, LogReader},
 };
 use sqlx::{PgPool, Row};
 use utoipa::ToSchema;
@@ -137,11 +135,7 @@ impl Desk {
         let letter = self.open(id).await?;
         let model = self.models.get(&letter.queue_name).ok_or(LetterError::NoTrial)?;
         let queue = self.queue_of(&letter).await?;
-        let mut events = Vec::with_capacity(queue.len());
-        for position in &queue {
-            events.extend(self.log.page(position - 1, 1).await?);
-        }
-        let events: Vec<Arc<RecordedEvent>> = events;
+        let events = self.log.at(&queue).await?;
         let mut standstill = Standstill::default();
         let mut tx = self.db.begin().await?;
         let folded = model.fill(&self.db, &mut tx, &events, Start::Stored, &mut standstill).await;

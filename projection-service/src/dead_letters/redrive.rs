@@ -132,10 +132,12 @@ async fn look(tx: &mut PgConnection, id: Uuid) -> Result<Vec<String>, sqlx::Erro
     let rows = sqlx::query(
         "
         UPDATE operation_letters o
-        SET outcome = CASE l.status WHEN 'REDRIVEN' THEN 'REDRIVEN' WHEN 'DISCARDED' THEN 'SKIPPED' ELSE 'FAILED' END
+        SET outcome = CASE l.status WHEN 'REDRIVEN' THEN 'REDRIVEN' WHEN 'DISCARDED' THEN 'SKIPPED'
+                                    -- A swap has stopped earlier in the stream: it is not the oldest any more.
+                                    WHEN 'BLOCKED' THEN 'SKIPPED' ELSE 'FAILED' END
         FROM dead_letters l
         WHERE o.operation_id = $1 AND o.outcome IS NULL AND o.asked_at_retry IS NOT NULL AND l.id = o.letter_id
-          AND (l.status IN ('REDRIVEN', 'DISCARDED') OR l.retry_count > o.asked_at_retry)
+          AND (l.status IN ('REDRIVEN', 'DISCARDED', 'BLOCKED') OR l.retry_count > o.asked_at_retry)
         RETURNING o.outcome, l.queue_name, l.position, l.error_message
         ",
     )

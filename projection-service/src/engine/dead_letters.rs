@@ -10,7 +10,7 @@ use shared::log::{Position, RecordedEvent};
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
-use super::projection::FoldError;
+use super::{letter_policy::LetterPolicy, projection::FoldError};
 
 /// Where a letter stands while it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,23 +41,8 @@ pub struct NewLetter {
     pub event: Arc<RecordedEvent>,
     /// The error and when it first came; none if the event only waits behind another.
     pub failure: Option<(FoldError, DateTime<Utc>)>,
-}
-
-/// When and how often letters are tried again.
-#[derive(Debug, Clone, Copy)]
-pub struct LetterPolicy {
-    /// The wait before the first retry; it doubles with each.
-    pub delay: chrono::Duration,
-    /// Retries before a person has to look.
-    pub retries_max: i32,
-}
-
-impl LetterPolicy {
-    /// When a letter that was retried `retry_count` times is tried again; none once it is parked.
-    pub fn next_retry(&self, retry_count: i32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        (retry_count < self.retries_max)
-            .then(|| now + self.delay * 2_i32.saturating_pow(retry_count.clamp(0, 20) as u32))
-    }
+    /// Whether a generation before took it, so that users were told of it.
+    pub told: bool,
 }
 
 /// The oldest open letter of an aggregate: what its whole queue waits for.
@@ -65,6 +50,8 @@ impl LetterPolicy {
 pub struct Head {
     /// The aggregate that is set aside.
     pub aggregate_id: Uuid,
+    /// The letter's event.
+    pub position: Position,
     /// Whether it is time to try its queue.
     pub due: bool,
 }
@@ -74,7 +61,7 @@ pub async fn heads(db: &PgPool, queue: &str, now: DateTime<Utc>) -> Result<Vec<H
     let rows = sqlx::query(
         "
         SELECT DISTINCT ON (aggregate_id)
-               aggregate_id, status = 'BLOCKED' OR (status = 'PENDING' AND next_retry_at <= $2) AS due
+               aggregate_id, position, status = 'BLOCKED' OR (status = 'PENDING' AND next_retry_at <= $2) AS due
         FROM dead_letters
         WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED')
         ORDER BY aggregate_id, position
@@ -84,7 +71,11 @@ pub async fn heads(db: &PgPool, queue: &str, now: DateTime<Utc>) -> Result<Vec<H
     .bind(now)
     .fetch_all(db)
     .await?;
-    rows.iter().map(|row| Ok(Head { aggregate_id: row.try_get("aggregate_id")?, due: row.try_get("due")? })).collect()
+    let head = |row: &sqlx::postgres::PgRow| {
+        let position = row.try_get::<i64, _>("position")? as Position;
+        Ok(Head { aggregate_id: row.try_get("aggregate_id")?, position, due: row.try_get("due")? })
+    };
+    rows.iter().map(head).collect()
 }
 
 /// The aggregates that the handler has set aside.
@@ -129,13 +120,15 @@ pub struct OpenLetter {
     pub sequence: u64,
     /// How often it was retried.
     pub retry_count: i32,
+    /// Whether users were told of it before.
+    pub told: bool,
 }
 
 /// The oldest letters of an aggregate's queue, in order.
 pub async fn open_of(db: &PgPool, queue: &str, aggregate_id: Uuid, limit: i64) -> Result<Vec<OpenLetter>, sqlx::Error> {
     let rows = sqlx::query(
         "
-        SELECT position, sequence, retry_count
+        SELECT position, sequence, retry_count, told
         FROM dead_letters
         WHERE queue_name = $1 AND aggregate_id = $2 AND status IN ('PENDING', 'PARKED', 'BLOCKED')
         ORDER BY position
@@ -152,6 +145,7 @@ pub async fn open_of(db: &PgPool, queue: &str, aggregate_id: Uuid, limit: i64) -
             position: row.try_get::<i64, _>("position")? as Position,
             sequence: row.try_get::<i64, _>("sequence")? as u64,
             retry_count: row.try_get("retry_count")?,
+            told: row.try_get("told")?,
         })
     };
     rows.iter().map(letter).collect()
@@ -167,25 +161,28 @@ pub async fn insert(
 ) -> Result<(), sqlx::Error> {
     for letter in letters {
         let event = &letter.event;
+        let next_retry_at = letter.failure.as_ref().and_then(|_| policy.next_retry(0, now));
         let (status, message, traceback, first) = match &letter.failure {
-            Some((error, first)) if policy.retries_max > 0 => {
-                (LetterStatus::Pending, error.to_string(), format!("{error:?}"), *first)
+            Some((error, first)) => {
+                let status = if next_retry_at.is_some() { LetterStatus::Pending } else { LetterStatus::Parked };
+                (status, error.to_string(), format!("{error:?}"), *first)
             }
-            Some((error, first)) => (LetterStatus::Parked, error.to_string(), format!("{error:?}"), *first),
             None => (LetterStatus::Blocked, "waits behind an older letter".to_owned(), String::new(), now),
         };
-        let next_retry_at = policy.next_retry(0, now).filter(|_| status == LetterStatus::Pending);
         sqlx::query(
             "
             INSERT INTO dead_letters (id, queue_name, handler, message_type, payload, position, aggregate_type,
                 aggregate_id, sequence, status, error_message, error_traceback, max_retries, next_retry_at,
-                first_failed_at, last_failed_at)
-            VALUES ($1, $2, $2, $3, $4::json, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-            -- Folded again from an earlier position, the event fails again.
+                first_failed_at, last_failed_at, told)
+            VALUES ($1, $2, $2, $3, $4::json, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+            -- Another generation fails at the event too. What waits to be told of goes on waiting.
             ON CONFLICT (id) DO UPDATE
             SET status = EXCLUDED.status, error_message = EXCLUDED.error_message,
-                error_traceback = EXCLUDED.error_traceback, retry_count = 0, next_retry_at = EXCLUDED.next_retry_at,
-                last_failed_at = EXCLUDED.last_failed_at, published_at = NULL
+                error_traceback = EXCLUDED.error_traceback,
+                retry_count = dead_letters.retry_count + (EXCLUDED.status <> 'BLOCKED')::int, next_retry_at = EXCLUDED.next_retry_at,
+                last_failed_at = EXCLUDED.last_failed_at, published_at = NULL,
+                told = CASE WHEN dead_letters.status IN ('PENDING', 'PARKED', 'BLOCKED') THEN dead_letters.told
+                            ELSE EXCLUDED.told END
             ",
         )
         .bind(letter_id(queue, event.event_id))
@@ -199,10 +196,11 @@ pub async fn insert(
         .bind(status.as_str())
         .bind(message)
         .bind(traceback)
-        .bind(policy.retries_max)
+        .bind(policy.retries())
         .bind(next_retry_at)
         .bind(first)
         .bind(now)
+        .bind(letter.told)
         .execute(&mut *tx)
         .await?;
     }
@@ -283,24 +281,32 @@ pub async fn open_aggregates(tx: &mut PgConnection, queue: &str) -> Result<Vec<S
 }
 
 /// Another generation of the rows takes over: it has taken all open letters, but for those of the aggregates that it
-/// `stopped` from the position named on.
-pub async fn settle(tx: &mut PgConnection, queue: &str, stopped: &HashMap<Uuid, Position>) -> Result<(), sqlx::Error> {
-    sqlx::query(
+/// `stopped` from the position named on. The events, of those it has taken, that users were not told of.
+pub async fn settle(
+    tx: &mut PgConnection,
+    queue: &str,
+    stopped: &HashMap<Uuid, Position>,
+) -> Result<Vec<Position>, sqlx::Error> {
+    let untold: Vec<i64> = sqlx::query_scalar(
         "
-        UPDATE dead_letters l
-        SET status = 'REDRIVEN', next_retry_at = NULL, redrives = redrives + 1
-        WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED') AND NOT EXISTS (
-            SELECT FROM UNNEST($2::uuid[], $3::bigint[]) AS s (aggregate_id, position)
-            WHERE s.aggregate_id = l.aggregate_id AND s.position <= l.position
+        WITH settled AS (
+            UPDATE dead_letters l
+            SET status = 'REDRIVEN', next_retry_at = NULL, redrives = redrives + 1
+            WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED') AND NOT EXISTS (
+                SELECT FROM UNNEST($2::uuid[], $3::bigint[]) AS s (aggregate_id, position)
+                WHERE s.aggregate_id = l.aggregate_id AND s.position <= l.position
+            )
+            RETURNING l.position, l.told
         )
+        SELECT position FROM settled WHERE NOT told ORDER BY position
         ",
     )
     .bind(queue)
     .bind(stopped.keys().copied().collect::<Vec<_>>())
     .bind(stopped.values().map(|position| *position as i64).collect::<Vec<_>>())
-    .execute(tx)
+    .fetch_all(tx)
     .await?;
-    Ok(())
+    Ok(untold.into_iter().map(|position| position as Position).collect())
 }
 
 /// How many letters of a queue stand in one status.

@@ -7,7 +7,10 @@ mod copy;
 pub(crate) mod dead_letters;
 mod failpoints;
 mod fold;
+mod letter_policy;
 mod letter_stream;
+#[cfg(test)]
+mod letter_tests;
 #[cfg(test)]
 mod mirror_tests;
 mod model;
@@ -22,11 +25,12 @@ mod tests;
 
 pub use bulk::{Bulk, BulkFold};
 pub use copy::CopyRows;
-pub use dead_letters::{LetterCount, LetterPolicy, count_letters, is_set_aside, parked, sweep_letters};
+pub use dead_letters::{LetterCount, count_letters, is_set_aside, parked, sweep_letters};
 pub use failpoints::Failpoints;
 pub use fold::Fold;
+pub use letter_policy::{LetterPolicy, ShortRetry};
 pub use letter_stream::{publish_missing, queues_of_others};
 pub use model::{Model, Models, Named, Refusal, Replay, Standstill, Start};
 pub use positions::{Lagging, Positions};
 pub use projection::{Changes, Drift, FoldError, Keys, Pace, Projection, ReadModel, Sources, to_json};
-pub use runner::{EngineSettings, InPlaceRetry, Runner, RunnerParts};
+pub use runner::{EngineSettings, Runner, RunnerParts};

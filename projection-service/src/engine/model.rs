@@ -105,6 +105,19 @@ pub trait Model: Send + Sync {
         standstill: &mut Standstill,
     ) -> Result<(), sqlx::Error>;
 
+    /// Whether users are told of what happens to its rows.
+    fn tells(&self) -> bool;
+
+    /// Folds all events of some rows into the tables that `tx` is led to, where these rows are so already, and tells
+    /// users of what the events at the positions `untold` have to tell.
+    async fn tell(
+        &self,
+        tx: &mut PgConnection,
+        events: &[Arc<RecordedEvent>],
+        standstill: &mut Standstill,
+        untold: &HashSet<Position>,
+    ) -> Result<(), sqlx::Error>;
+
     /// What its rows are made of, if some of them can be folded anew.
     fn sources(&self) -> Option<Sources>;
 
@@ -166,6 +179,11 @@ impl<P: ReadModel> Named<P> {
     }
 }
 
+/// Of what these rows have to tell, only what comes from the events that `tells` names is told.
+pub(super) fn tell_only<P: ReadModel>(changes: &mut Changes<P>, tells: &dyn Fn(Position) -> bool) {
+    changes.iter_mut().filter_map(|(_, row)| row.as_mut()).for_each(|row| P::tell_only(row, tells));
+}
+
 /// Nobody is told of anything.
 async fn settle_and_store<P: ReadModel>(tx: &mut PgConnection, mut changes: Changes<P>) -> Result<(), sqlx::Error> {
     changes.iter_mut().filter_map(|(_, row)| row.as_mut()).for_each(P::settle);
@@ -211,6 +229,25 @@ impl<P: ReadModel> Model for Named<P> {
         let fold = Fold::<P>::new(rows.into_iter().map(|(key, row)| (key, Some(row))).collect());
         let changes = self.fold(fold, events, standstill);
         settle_and_store::<P>(tx, changes).await
+    }
+
+    fn tells(&self) -> bool {
+        P::TELLS
+    }
+
+    async fn tell(
+        &self,
+        tx: &mut PgConnection,
+        events: &[Arc<RecordedEvent>],
+        standstill: &mut Standstill,
+        untold: &HashSet<Position>,
+    ) -> Result<(), sqlx::Error> {
+        let mut changes = self.fold(Fold::new(HashMap::new()), events, standstill);
+        tell_only::<P>(&mut changes, &|position| untold.contains(&position));
+        if !changes.is_empty() {
+            P::store(tx, &changes).await?;
+        }
+        Ok(())
     }
 
     fn sources(&self) -> Option<Sources> {

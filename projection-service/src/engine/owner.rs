@@ -1,11 +1,12 @@
 //! The owner of a projection: the batches it folds, one after another, each in one transaction.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use shared::{
     follow::Companion,
     log::{LogError, Position, RecordedEvent},
@@ -19,6 +20,7 @@ use super::{
     dead_letters::{self, NewLetter},
     fold::Fold,
     projection::{FoldError, Pace, ReadModel},
+    retry::DueQueue,
     rows::RowCache,
     runner::{RunnerParts, Stopped},
 };
@@ -32,6 +34,9 @@ pub(super) const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = off; SET L
 /// Folding waits for nothing, so after so many events the others on this thread get their turn.
 const YIELD_AFTER: usize = 256;
 
+/// How long events that are there are waited for, whatever else is due.
+const EVENTS_FIRST: Duration = Duration::from_secs(1);
+
 /// Folds one projection while it holds the lease.
 pub(super) struct Owner<'a, P: ReadModel> {
     pub(super) parts: &'a RunnerParts,
@@ -39,6 +44,8 @@ pub(super) struct Owner<'a, P: ReadModel> {
     pub(super) cache: RowCache<P::Key, P::Row>,
     /// Aggregates with open letters; their events go behind those.
     pub(super) blocked: HashSet<Uuid>,
+    /// Their queues that are to be tried now.
+    pub(super) due: VecDeque<DueQueue>,
     pub(super) on_commit: &'a (dyn Fn(P::Written) + Send + Sync),
     /// Goes through the log beside the other projections.
     reader: Companion,
@@ -51,13 +58,6 @@ pub(super) struct Owner<'a, P: ReadModel> {
     checkpoint_due: Instant,
 }
 
-/// An aggregate whose next event was refused in this batch, with what comes after that.
-struct Failing {
-    error: FoldError,
-    since: DateTime<Utc>,
-    events: VecDeque<Arc<RecordedEvent>>,
-}
-
 impl<'a, P: ReadModel> Owner<'a, P> {
     pub(super) fn new(parts: &'a RunnerParts, claim: Claim, on_commit: &'a (dyn Fn(P::Written) + Send + Sync)) -> Self {
         let cache = RowCache::new(parts.settings.rows_max);
@@ -67,6 +67,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
             claim,
             cache,
             blocked: HashSet::new(),
+            due: VecDeque::new(),
             on_commit,
             reader: parts.feed.companion(),
             folded: claim.position,
@@ -86,12 +87,22 @@ impl<'a, P: ReadModel> Owner<'a, P> {
                 self.look_after_letters().await?;
                 letters_due = Instant::now() + settings.letters_poll;
             }
+            self.retry_some().await?;
             let is_behind = self.claim.position < self.folded;
             if is_behind && Instant::now() >= self.checkpoint_due {
                 self.commit(Fold::new(HashMap::new()), self.folded, &[]).await?;
                 continue;
             }
-            let due = if is_behind { letters_due.min(self.checkpoint_due) } else { letters_due };
+            let has_events = self.parts.feed.head() > self.folded;
+            // Letters that are due wait for one batch at most, and not for events that have not come.
+            if !self.due.is_empty() && !has_events {
+                continue;
+            }
+            let mut due = if is_behind { letters_due.min(self.checkpoint_due) } else { letters_due };
+            if has_events {
+                // A turn of the letters may have outlasted it; what is there is folded all the same.
+                due = due.max(Instant::now() + EVENTS_FIRST);
+            }
             // When nothing comes, what is due.
             if let Ok(events) = tokio::time::timeout_at(due, self.next_batch()).await {
                 self.next_at = Instant::now()
@@ -144,58 +155,27 @@ impl<'a, P: ReadModel> Owner<'a, P> {
         self.parts.positions.reached(P::NAME, to);
     }
 
-    /// Folds in order; what is refused, and what comes after it in its aggregate, ends up as letters.
-    async fn fold_batch(&mut self, fold: &mut Fold<P>, events: &[&Arc<RecordedEvent>]) -> Vec<NewLetter> {
+    /// Folds in order; what is refused, and what comes after it in its aggregate, ends up as letters. Nobody waits for
+    /// another try.
+    async fn fold_batch(&self, fold: &mut Fold<P>, events: &[&Arc<RecordedEvent>]) -> Vec<NewLetter> {
         let mut letters = Vec::new();
-        let mut failing = BTreeMap::<Uuid, Failing>::new();
+        let mut failing = HashSet::new();
         for (folded, event) in events.iter().copied().enumerate() {
             if folded % YIELD_AFTER == YIELD_AFTER - 1 {
                 tokio::task::yield_now().await;
             }
             let id = event.aggregate_id;
-            if self.blocked.contains(&id) {
-                letters.push(NewLetter { event: event.clone(), failure: None });
-            } else if let Some(failing) = failing.get_mut(&id) {
-                failing.events.push_back(event.clone());
+            let failure = if self.blocked.contains(&id) || failing.contains(&id) {
+                None
             } else if let Err(error) = self.take(fold, event) {
-                let events = VecDeque::from([event.clone()]);
-                failing.insert(id, Failing { error, since: self.parts.clock.now(), events });
-            }
-        }
-        self.retry_in_place(fold, &mut failing).await;
-        for (_, Failing { error, since, events }) in failing {
-            let mut failure = Some((error, since));
-            letters.extend(events.into_iter().map(|event| NewLetter { event, failure: failure.take() }));
+                failing.insert(id);
+                Some((error, self.parts.clock.now()))
+            } else {
+                continue;
+            };
+            letters.push(NewLetter { event: event.clone(), failure, told: false });
         }
         letters
-    }
-
-    /// All that failed in one batch wait together, so that many poisoned aggregates cost no more time than one.
-    async fn retry_in_place(&self, fold: &mut Fold<P>, failing: &mut BTreeMap<Uuid, Failing>) {
-        for attempt in 2..=self.parts.settings.retry.attempts {
-            if failing.is_empty() {
-                return;
-            }
-            tokio::time::sleep(self.parts.settings.retry.wait_before(attempt)).await;
-            self.parts.metrics.retry_attempts.get_or_create(&metrics::Operation { op: P::NAME }).inc();
-            tracing::info!(
-                event = "retry_attempt",
-                projection = P::NAME,
-                attempt,
-                aggregates = failing.len(),
-                "folding again"
-            );
-            failing.retain(|_, failing| {
-                while let Some(event) = failing.events.front() {
-                    if let Err(error) = self.take(fold, event) {
-                        failing.error = error;
-                        return true;
-                    }
-                    failing.events.pop_front();
-                }
-                false
-            });
-        }
     }
 
     pub(super) fn take(&self, fold: &mut Fold<P>, event: &RecordedEvent) -> Result<(), FoldError> {
@@ -247,7 +227,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
         for letter in letters {
             self.blocked.insert(letter.event.aggregate_id);
             if let Some((error, _)) = &letter.failure {
-                alarm(P::NAME, &letter.event, error);
+                set_aside(P::NAME, &letter.event, error, settings.letters.is_serious(0));
             }
         }
         self.copies_missing |= !letters.is_empty();
@@ -269,7 +249,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
 
     async fn look_after_letters(&mut self) -> Result<(), Stopped> {
         if !self.blocked.is_empty() {
-            self.retry_letters().await?;
+            self.find_due().await?;
             self.copies_missing = true;
         }
         let RunnerParts { db, feed, jetstream: Some(jetstream), names, .. } = self.parts else { return Ok(()) };
@@ -302,6 +282,14 @@ fn in_step(position: Position, events: &[Arc<RecordedEvent>]) -> Result<Vec<Arc<
     let joining = events.iter().zip(position + 1..).take_while(|(event, expected)| event.position == *expected);
     let events: Vec<_> = joining.map(|(event, _)| event.clone()).collect();
     if events.is_empty() { Err(Stopped::Gap(position + 1)) } else { Ok(events) }
+}
+
+/// The aggregate waits for the next try; `is_serious` if there is none soon.
+fn set_aside(queue: &str, event: &RecordedEvent, error: &FoldError, is_serious: bool) {
+    if is_serious {
+        return alarm(queue, event, error);
+    }
+    tracing::info!(event = "retry_attempt", projection = queue, position = event.position, %error, "to be folded again");
 }
 
 /// Someone must look.

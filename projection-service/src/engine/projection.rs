@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::{
     domain::{AggregateType, DecodeError, DomainEvent},
-    log::RecordedEvent,
+    log::{Position, RecordedEvent},
 };
 use smallvec::SmallVec;
 use sqlx::{PgConnection, PgPool};
@@ -46,6 +46,9 @@ pub trait Projection: Send + Sync + 'static {
 
     /// Takes out of a stored row what only the batch before needed.
     fn settle(_row: &mut Self::Row) {}
+
+    /// Keeps of what a row has to tell only what comes from the events that `tells` names.
+    fn tell_only(_row: &mut Self::Row, _tells: &dyn Fn(Position) -> bool) {}
 
     /// A row that was folded from its first event, as operators are shown it: as it is stored, if nothing else is said.
     fn show(mut row: Self::Row) -> Value {
@@ -121,6 +124,9 @@ pub trait ReadModel: Projection {
 
     /// What its rows are made of, so that some of them can be folded anew and compared; none if only all of them can.
     const SOURCES: Option<Sources> = None;
+
+    /// Whether users are told of what happens to its rows. Then an event is told of once, whichever generation takes it.
+    const TELLS: bool = false;
 
     /// How long its small batches wait for more.
     const PACE: Pace = Pace::Rows;

@@ -15,31 +15,12 @@ use uuid::Uuid;
 
 use super::{
     checkpoints::{self, Claim},
-    dead_letters::LetterPolicy,
     failpoints::Failpoints,
+    letter_policy::{LetterPolicy, ShortRetry},
     owner::Owner,
     positions::Positions,
     projection::ReadModel,
 };
-
-/// How a failing event is retried in its place before it is set aside.
-#[derive(Debug, Clone, Copy)]
-pub struct InPlaceRetry {
-    /// Tries in all.
-    pub attempts: u32,
-    /// The longest first wait; it doubles with each try.
-    pub base: Duration,
-    /// The longest wait of all.
-    pub cap: Duration,
-}
-
-impl InPlaceRetry {
-    /// The wait before try `attempt` (2, 3, …): anything up to the doubled base, so that processes do not retry in step.
-    pub fn wait_before(&self, attempt: u32) -> Duration {
-        let longest = self.base.saturating_mul(1 << attempt.saturating_sub(2).min(16)).min(self.cap);
-        longest.mul_f64(rand::random_range(0.0..=1.0))
-    }
-}
 
 /// How every projection is run.
 #[derive(Debug, Clone, Copy)]
@@ -60,8 +41,6 @@ pub struct EngineSettings {
     pub standby_poll: Duration,
     /// How often an owner looks after its dead letters.
     pub letters_poll: Duration,
-    /// Retries in place.
-    pub retry: InPlaceRetry,
     /// Retries of letters.
     pub letters: LetterPolicy,
 }
@@ -77,8 +56,11 @@ impl Default for EngineSettings {
             lease: Duration::from_secs(4),
             standby_poll: Duration::from_secs(1),
             letters_poll: Duration::from_secs(1),
-            retry: InPlaceRetry { attempts: 3, base: Duration::from_secs(1), cap: Duration::from_secs(60) },
-            letters: LetterPolicy { delay: chrono::Duration::seconds(60), retries_max: 3 },
+            letters: LetterPolicy {
+                short: ShortRetry { attempts: 3, base: Duration::from_secs(1), cap: Duration::from_secs(60) },
+                delay: TimeDelta::seconds(60),
+                retries_max: 3,
+            },
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     engine::{Model, count_letters},
     history::{self, RowAt},
     operations::{self, JobError, NewOperation, Operation, OperationKind, OperationState, Wanted},
-    rebuild::{self, Audit, GenerationView, SwapWhen},
+    rebuild::{self, Audit, GenerationView, HealError, SwapWhen},
 };
 
 /// How a projection stands.
@@ -308,7 +308,14 @@ pub(super) async fn heal_projection_row(
     if !has_events && audit.row(id).await.map_err(failed)?.is_empty() {
         return Err(Problem::not_found("the log has nothing of that id, and the projection no row"));
     }
-    Ok(answer(Healed { drifted: audit.heal(id, &actor, reason).await.map_err(failed)? }))
+    let healed = audit.heal(id, &actor, reason).await.map_err(|error| match error {
+        HealError::Job(error) => failed(error),
+        HealError::Refused(_) => {
+            let detail = format!("{error}; mend the fold first");
+            Problem::new(ErrorCode::BusinessRuleViolation).rule("fold_refuses").detail(detail)
+        }
+    });
+    Ok(answer(Healed { drifted: healed? }))
 }
 
 async fn begin(

@@ -16,7 +16,7 @@ use super::{
     refusals,
 };
 use crate::{
-    engine::{Drift, Model, Sources, Standstill, Start, checkpoints, dead_letters},
+    engine::{Drift, Model, Refusal, Sources, Standstill, Start, checkpoints, dead_letters},
     operations::{self, JobError},
 };
 
@@ -38,6 +38,23 @@ pub(super) struct Checked {
     pub(super) last: Option<Uuid>,
     pub(super) events: u64,
     pub(super) drifts: Vec<Drift>,
+}
+
+/// Why rows were not healed.
+#[derive(Debug, thiserror::Error)]
+pub enum HealError {
+    /// The fold refuses an event of theirs, so they cannot be folded anew.
+    #[error("the fold refuses position {}: {}", .0.position, .0.error)]
+    Refused(Refusal),
+    /// Something else came between.
+    #[error(transparent)]
+    Job(#[from] JobError),
+}
+
+impl From<sqlx::Error> for HealError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Job(error.into())
+    }
 }
 
 /// How far the rows of a generation are folded.
@@ -111,8 +128,9 @@ impl Audit {
     }
 
     /// Folds the rows of an id anew and puts them in the place of those that are there; where rows are summed up, adds all
-    /// of them up anew. False if they were right. What was told to users stays told.
-    pub async fn heal(&self, id: Uuid, actor: &str, reason: &str) -> Result<bool, JobError> {
+    /// of them up anew. False if they were right. What was told to users stays told. If the fold refuses an event that it
+    /// took once, everything stays as it is: rows that end before it would be no better, and nobody would go on with them.
+    pub async fn heal(&self, id: Uuid, actor: &str, reason: &str) -> Result<bool, HealError> {
         let drifted = !self.row(id).await?.is_empty() || !self.sums().await?.is_empty();
         let mut tx = self.parts.db.begin().await?;
         let claim = checkpoints::lock(&mut tx, self.model.name()).await?;
@@ -125,6 +143,9 @@ impl Audit {
             sqlx::query(&statement).bind(id).execute(&mut *tx).await?;
         }
         self.model.fill(&self.parts.db, &mut tx, &events, Start::Nothing, &mut standstill).await?;
+        if let Some((_, refusal)) = standstill.stopped.into_iter().next() {
+            return Err(HealError::Refused(refusal));
+        }
         for table in self.sources.sums {
             sqlx::query(&format!("DELETE FROM public.{table}")).execute(&mut *tx).await?;
         }

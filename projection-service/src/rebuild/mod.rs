@@ -19,6 +19,7 @@ mod generations;
 mod job;
 mod refusals;
 mod swap;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +31,7 @@ use shared::{
 };
 use sqlx::PgPool;
 
-pub use audit::Audit;
+pub use audit::{Audit, HealError};
 pub use audit_job::AuditJob;
 pub(crate) use audit_job::report;
 pub use compare::Difference;

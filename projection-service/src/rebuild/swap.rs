@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     RebuildParts,
     generations::{self, Generation},
-    refusals,
+    refusals, telling,
 };
 use crate::{
     engine::{FoldError, Model, Refusal, Standstill, checkpoints, dead_letters},
@@ -50,14 +50,21 @@ pub(super) fn is_lock_timeout(error: &JobError) -> bool {
     matches!(error, JobError::Again(error) if error.contains("lock timeout"))
 }
 
-/// The letters of the new generation: what it has folded is redriven, what it refused is open.
+/// The letters of the new generation: what it has folded is redriven and, if it was not before, told of; what it refused
+/// is open.
 async fn settle_letters(
     parts: &RebuildParts,
     tx: &mut PgConnection,
     model: &dyn Model,
     (standstill, through): (&Standstill, Position),
 ) -> Result<(), JobError> {
-    dead_letters::settle(tx, model.name(), &positions(&standstill.stopped)).await?;
+    let stopped = positions(&standstill.stopped);
+    let untold = dead_letters::settle(tx, model.name(), &stopped).await?;
+    if model.tells() {
+        let passed_over =
+            Standstill { discarded: standstill.discarded.clone(), before: stopped, ..Standstill::default() };
+        telling::tell(parts, tx, model, (&untold, passed_over, through)).await?;
+    }
     let now = parts.clock.now();
     for (aggregate_id, refusal) in &standstill.stopped {
         let mut failure = Some((FoldError::Refused(refusal.error.clone()), now));
@@ -69,7 +76,9 @@ async fn settle_letters(
             let mut letters = Vec::new();
             for event in events {
                 if waits(model, standstill, &event, refusal, through) {
-                    letters.push(dead_letters::NewLetter { event: Arc::new(event), failure: failure.take() });
+                    // Where no letter was open, the generation before took the event and told of it.
+                    let (event, failure) = (Arc::new(event), failure.take());
+                    letters.push(dead_letters::NewLetter { event, failure, told: true });
                 }
             }
             dead_letters::insert(tx, model.name(), &letters, &parts.letters, now).await?;

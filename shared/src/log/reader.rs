@@ -174,6 +174,33 @@ impl LogReader {
         rows.iter().map(read).collect()
     }
 
+    /// The events at these positions, in order.
+    pub async fn at(&self, positions: &[Position]) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
+        let rows = sqlx::query(select!("WHERE position = ANY($1) ORDER BY position"))
+            .bind(positions.iter().map(|position| *position as i64).collect::<Vec<_>>())
+            .fetch_all(&self.db)
+            .await?;
+        rows.iter().map(|row| read(row).map(Arc::new)).collect()
+    }
+
+    /// All events of the streams of these kinds and ids up to a position, in order.
+    pub async fn whole_streams(
+        &self,
+        kinds: &[AggregateType],
+        ids: &[Uuid],
+        through: Position,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        let rows = sqlx::query(select!(
+            "WHERE aggregate_type = ANY($1) AND aggregate_id = ANY($2) AND position <= $3 ORDER BY position"
+        ))
+        .bind(kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>())
+        .bind(ids.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .bind(through as i64)
+        .fetch_all(&self.db)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+
     /// How many events streams of these kinds have up to a position.
     pub async fn count(&self, kinds: &[AggregateType], through: Position) -> Result<u64, LogError> {
         let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();

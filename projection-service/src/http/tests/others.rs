@@ -136,3 +136,17 @@ async fn a_row_that_neither_log_nor_table_has_cannot_be_healed() {
     assert_eq!(heal(phantom).await, (200, Some(true)));
     assert_eq!(heal(phantom).await, (404, None));
 }
+
+#[tokio::test]
+async fn a_row_that_the_fold_refuses_today_is_left_alone_and_the_event_is_named() {
+    let mut test = Test::start().await;
+    let id = test.order(ANNA);
+    let admin = test.commit(BORIS, &[Role::Admin]).await;
+    assert_eq!(test.get(&format!("/api/v1/orders/{id}"), &admin).await.0, 200);
+    test.app.failpoints.set_fold("orders", id);
+    let path = format!("/api/v1/admin/projections/orders/rows/{id}/heal");
+    let (status, _, problem) = test.app.operate(&path, Some(&json!({"reason": "x"}))).await;
+    assert_eq!((status, &problem["rule_name"]), (422, &json!("fold_refuses")), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("position 1"), "{problem}");
+    assert_eq!(test.get(&format!("/api/v1/orders/{id}"), &admin).await.0, 200);
+}

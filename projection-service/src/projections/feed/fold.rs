@@ -8,7 +8,7 @@ use shared::{
         gift::GiftEvent,
         order::{CancelReason, OrderCancelled, OrderEvent, OrderStatus},
     },
-    log::RecordedEvent,
+    log::{Position, RecordedEvent},
     web::socket::{Notification, NotificationKind, OrderStatusUpdate},
 };
 use smallvec::smallvec;
@@ -47,7 +47,7 @@ impl Projection for Feed {
                 row.hear_dispute(event, dispute_event);
                 Ok(Some(FeedRow::Order(row)))
             }
-            (row, DomainEvent::Dispute(_)) => Ok(row),
+            (Some(row), DomainEvent::Dispute(_)) => Ok(Some(row)),
             (None, DomainEvent::Order(OrderEvent::OrderCreated(created))) => Ok(Some(FeedRow::Order(FeedOrder {
                 order_id: OrderId(event.aggregate_id),
                 customer_id: created.customer_id,
@@ -64,7 +64,9 @@ impl Projection for Feed {
                 version: event.sequence,
                 entries: Vec::new(),
             }))),
-            (None, DomainEvent::Order(_) | DomainEvent::Gift(_)) => Err(wrong("does not exist".to_owned())),
+            (None, DomainEvent::Order(_) | DomainEvent::Gift(_) | DomainEvent::Dispute(_)) => {
+                Err(wrong("does not exist".to_owned()))
+            }
             (Some(row), _) if event.sequence <= row.version() => Err(wrong(format!("is at version {}", row.version()))),
             (Some(FeedRow::Order(mut row)), DomainEvent::Order(order_event)) => {
                 row.version = event.sequence;
@@ -83,7 +85,11 @@ impl Projection for Feed {
     }
 
     fn settle(row: &mut FeedRow) {
-        row.take_entries();
+        row.entries_mut().clear();
+    }
+
+    fn tell_only(row: &mut FeedRow, tells: &dyn Fn(Position) -> bool) {
+        row.entries_mut().retain(|entry| tells(entry.position));
     }
 
     fn show(row: FeedRow) -> Value {

@@ -106,11 +106,11 @@ impl FeedRow {
         }
     }
 
-    /// Takes what this batch had to tell.
-    pub fn take_entries(&mut self) -> Vec<NewEntry> {
+    /// What this batch has to tell, to be made less.
+    pub fn entries_mut(&mut self) -> &mut Vec<NewEntry> {
         match self {
-            Self::Order(row) => std::mem::take(&mut row.entries),
-            Self::Gift(row) => std::mem::take(&mut row.entries),
+            Self::Order(row) => &mut row.entries,
+            Self::Gift(row) => &mut row.entries,
         }
     }
 }

@@ -28,6 +28,7 @@ impl ReadModel for Feed {
     type Written = Vec<UserEntries>;
     /// What users were told is never told again: a rebuild leaves heads and entries alone.
     const TABLES: &'static [&'static str] = &["feed_orders"];
+    const TELLS: bool = true;
     /// Orders and gifts lie in one table, each the fold of its own kind of stream.
     const REPLAY: Replay = Replay::ByPosition;
     const SOURCES: Option<Sources> = Some(Sources {

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{EntryKind, Feed, FeedKey, Recipient};
 use crate::{
-    engine::{Fold, Projection},
+    engine::{Fold, FoldError, Projection},
     projections::samples::{self, DomainSample, Log},
 };
 
@@ -184,4 +184,14 @@ fn the_two_of_a_dispute_hear_of_each_other() {
         payout_due_at: None,
     };
     assert_eq!(life.tells(unfrozen), ["anna dispute_resolved", "kitchen dispute_resolved"]);
+}
+
+#[test]
+fn what_a_dispute_of_an_unknown_order_has_to_tell_waits_for_the_order() {
+    let mut life = Life::new();
+    let offer_id = OfferId::of_dispute(DisputeId(DISPUTE), 1);
+    let offer = DisputeOfferMade { order_id: OrderId(ORDER), offer_id, amount: Money::rub(100), message_sealed: None };
+    let event = life.log.push_dispute((DISPUTE, ORDER), Actor::system("test"), offer);
+    let refused = Fold::<Feed>::new(Default::default()).take(&event);
+    assert!(matches!(refused, Err(FoldError::OutOfPlace { .. })), "{refused:?}");
 }

@@ -70,6 +70,24 @@ async fn the_owner_goes_on_from_the_healed_row_and_not_from_its_memory() {
     assert_eq!(audit.row(id).await.unwrap(), []);
 }
 
+#[tokio::test]
+async fn a_row_is_not_cut_off_where_the_fold_refuses_an_event_today() {
+    let test = Test::with_orders(10).await;
+    let _running = test.fold::<Orders>().await;
+    let (id, parts) = (test.ids[7], rebuild_parts(&test.parts));
+    let audit = Audit::open(&parts, parts.models.get("orders").unwrap()).await.unwrap();
+    sqlx::query("UPDATE orders SET status = 'LOST' WHERE id = $1").bind(id).execute(&test.db).await.unwrap();
+    let before = test.rows("orders").await;
+    test.parts.failpoints.set_fold("orders", id);
+    let refused = audit.heal(id, "admin:test", "falsified").await.unwrap_err();
+    assert!(refused.to_string().contains("position 8"), "{refused}");
+    let acts = test.rows("operator_acts").await;
+    assert_eq!((test.rows("orders").await, acts), (before, vec![]), "nothing has happened");
+    test.parts.failpoints.clear_fold("orders", id);
+    assert!(audit.heal(id, "admin:test", "falsified").await.unwrap());
+    assert_eq!(audit.row(id).await.unwrap(), []);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_audit_under_write_load_reports_no_row_that_is_right() {
     let mut test = Test::with_orders(200).await;

@@ -50,7 +50,7 @@ async fn a_stream_that_is_refused_in_the_middle_keeps_the_row_of_what_went_befor
     test.log.push(refused, samples::created(CUSTOMER, KITCHEN));
     test.log.push(refused, samples::ready());
     test.append().await;
-    test.parts.settings.letters.retries_max = 0;
+    test.park_at_once();
     let _running = test.fold::<Orders>().await;
     let before = test.rows("orders").await;
     let _working = test.worker(PAGE);

@@ -7,6 +7,7 @@ mod measurements;
 mod rebuilds;
 mod refusals;
 mod sources;
+mod told;
 
 use std::time::Duration;
 
@@ -68,6 +69,12 @@ impl Test {
         let parts = parts(&db);
         parts.feed.note_head(log.events.len() as u64);
         Self { db, log, parts, ids }
+    }
+
+    /// What fails is parked at its first failure.
+    fn park_at_once(&mut self) {
+        self.parts.settings.letters.retries_max = 0;
+        self.parts.settings.letters.short.attempts = 1;
     }
 
     /// Runs the projection until it has folded everything.

@@ -1,7 +1,10 @@
 //! What a fold refuses, across generations: letters are settled by a rebuild, made by one, and never lost.
 
 use super::*;
-use crate::projections::orders::Orders;
+use crate::{
+    dead_letters::{LetterFilter, RedriveInput, start},
+    projections::orders::Orders,
+};
 
 async fn letters(test: &Test) -> Vec<(Uuid, i64, String)> {
     let found = "SELECT aggregate_id, sequence, status FROM dead_letters ORDER BY position";
@@ -20,7 +23,7 @@ async fn version(test: &Test, id: Uuid) -> Option<i64> {
 #[tokio::test]
 async fn a_rebuild_takes_what_was_parked_once_the_cause_is_mended() {
     let mut test = Test::with_orders(20).await;
-    test.parts.settings.letters.retries_max = 0;
+    test.park_at_once();
     let poisoned = test.ids[3];
     test.parts.failpoints.set_fold("orders", poisoned);
     let _running = test.fold::<Orders>().await;
@@ -76,7 +79,7 @@ async fn what_the_new_generation_refuses_waits_as_letters_after_the_swap() {
 #[tokio::test]
 async fn what_was_discarded_stays_discarded() {
     let mut test = Test::with_orders(5).await;
-    test.parts.settings.letters.retries_max = 0;
+    test.park_at_once();
     let running = test.fold::<Orders>().await;
     let id = test.ids[2];
     test.parts.failpoints.set_fold("orders", id);
@@ -94,4 +97,52 @@ async fn what_was_discarded_stays_discarded() {
     let verified = test.begin(OperationKind::Verify, "orders", json!({})).await;
     assert_eq!(test.becomes(verified, OperationState::Succeeded).await.result.unwrap()["drifted"], 0);
     drop(running);
+}
+
+/// Has the letters redriven while nobody folds, has a rebuild settle them meanwhile, and says what the redrive came to.
+async fn redriven_across_a_rebuild(test: &Test) -> Value {
+    let input = RedriveInput { filter: LetterFilter::default(), rate_per_s: 1_000 };
+    let redrive = start(&test.db, &input, "admin:test", "mended, they say").await.unwrap().id;
+    let _working = [test.worker(16), test.worker(16)];
+    eventually("it is asked for", || async {
+        let status: String =
+            sqlx::query_scalar("SELECT status FROM dead_letters WHERE id IN (SELECT letter_id FROM operation_letters)")
+                .fetch_one(&test.db)
+                .await
+                .unwrap();
+        status == "PENDING"
+    })
+    .await;
+    let rebuild = test.begin(OperationKind::Rebuild, "orders", json!({"swap": "verified"})).await;
+    test.becomes(rebuild, OperationState::Succeeded).await;
+    test.becomes(redrive, OperationState::Succeeded).await.result.unwrap()
+}
+
+#[tokio::test]
+async fn a_redrive_comes_to_its_end_when_a_swap_puts_its_letter_behind_another() {
+    let mut test = Test::with_orders(5).await;
+    test.park_at_once();
+    let running = test.fold::<Orders>().await;
+    let id = test.ids[2];
+    test.parts.failpoints.set_fold("orders", id);
+    test.log.push(id, samples::ready());
+    test.append().await;
+    test.caught_up("orders").await;
+    assert_eq!(letters(&test).await, [letter(id, 5, "PARKED")]);
+    running.stop().await;
+    // The new generation stops at the first event of the order.
+    let result = redriven_across_a_rebuild(&test).await;
+    assert_eq!(result, json!({"selected": 1, "redriven": 0, "failed": 0, "skipped": 1}));
+}
+
+#[tokio::test]
+async fn a_redrive_comes_to_its_end_when_a_swap_refuses_its_letter_once_more() {
+    let mut test = Test::with_orders(5).await;
+    test.park_at_once();
+    test.parts.failpoints.set_fold("orders", test.ids[2]);
+    let running = test.fold::<Orders>().await;
+    sqlx::query("UPDATE dead_letters SET retry_count = 3 WHERE status = 'PARKED'").execute(&test.db).await.unwrap();
+    running.stop().await;
+    let result = redriven_across_a_rebuild(&test).await;
+    assert_eq!(result, json!({"selected": 1, "redriven": 0, "failed": 1, "skipped": 0}));
 }
