@@ -46,6 +46,8 @@ struct Bank {
     silent: Arc<Mutex<Vec<PaymentId>>>,
     /// Payments of which it holds money and neither takes nor lets go any, for so long.
     stubborn: Arc<Mutex<Vec<PaymentId>>>,
+    /// Payments whose held money it does not give.
+    unwilling: Arc<Mutex<Vec<PaymentId>>>,
     /// Payments at which it panics.
     poisonous: Arc<Mutex<Vec<PaymentId>>>,
 }
@@ -121,6 +123,9 @@ impl Effects for Bank {
             Effect::Look(_) => {
                 self.act(format!("look {id}"));
                 Ok(Vec::new())
+            }
+            Effect::Capture(_) if payment.in_flight_capture().is_some() && self.unwilling.lock().contains(&id) => {
+                Ok(vec![PaymentCommand::PostponeCapture { because: "TIMEOUT".to_owned() }])
             }
             Effect::OpenSession(_)
             | Effect::ResumeSession(_)
