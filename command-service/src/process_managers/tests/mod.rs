@@ -1,5 +1,6 @@
 //! Process managers and timers on a real Postgres, killed at any point, with a provider that counts.
 
+mod alarms;
 mod deadlines;
 mod disputes;
 mod gifts;
