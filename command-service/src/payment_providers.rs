@@ -17,7 +17,7 @@ use crate::{
     observers::{ProviderMetrics, provider_health, watch_cases},
     payment_desk::PaymentDesk,
     providers::{
-        GuardSettings, GuardedProvider, PaymentProvider,
+        GuardSettings, GuardedProvider, PaymentProvider, ProviderObserver,
         dev_fake::{BooksWriter, DevFake, DevFakeNotification, DevFakeOptions},
         tbank::Tbank,
     },
@@ -72,7 +72,13 @@ impl PaymentProviders {
         let (dev_fake, notifications) = imitation.unzip();
         let guard = |provider: Arc<dyn PaymentProvider>| {
             let observer = Arc::new(ProviderMetrics(Arc::clone(&platform.metrics)));
-            Arc::new(GuardedProvider::new(provider, GuardSettings::default(), platform.clock.clone(), observer))
+            let guarded =
+                GuardedProvider::new(provider, GuardSettings::default(), platform.clock.clone(), observer.clone());
+            // An alarm about a breaker finds it before its first call.
+            for (group, state) in guarded.circuits() {
+                observer.circuit_changed(guarded.provider(), group, state);
+            }
+            Arc::new(guarded)
         };
         let guarded = tbank.clone().map(|bank| guard(bank)).into_iter();
         let guarded = guarded.chain(dev_fake.clone().map(|bank| guard(bank))).collect();

@@ -285,6 +285,13 @@ async fn everybody_may_what_the_table_says_and_nothing_else() {
             if !fits(answer, wanted) {
                 wrong.push(format!("{who}: {route} is {answer}, not {wanted:?}"));
             }
+            // Whoever may not ask learns nothing of how to ask.
+            if matches!(wanted, Whom | No) && !body.is_null() {
+                let answer = client.request(method.clone(), &path).body("{").send().await.unwrap().status().as_u16();
+                if !fits(answer, wanted) {
+                    wrong.push(format!("{who}: {route} without key and body is {answer}, not {wanted:?}"));
+                }
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

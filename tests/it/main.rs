@@ -39,4 +39,5 @@ mod refunds;
 mod replay;
 mod requests;
 mod roles;
+mod same_key;
 mod tbank;

@@ -67,6 +67,17 @@ async fn kitchens_change_their_own_and_administrators_open_them() {
     put(&admin, &path, &greedy).await.expect(200);
     let shown = system.nobody().get(&path).await.expect(200).data();
     assert_eq!(shown["delivery_time_minutes"], 45);
+    for (who, share) in [(&system.nobody(), None), (&other, None), (&cook, Some(0)), (&admin, Some(0))] {
+        let shown = who.get(&path).await.expect(200).data();
+        assert_eq!(shown["commission_bps"].as_i64(), share);
+    }
+    let mut resting = greedy.clone();
+    for active in [false, true] {
+        resting["active"] = json!(active);
+        put(&admin, &path, &resting).await.expect(200);
+        let dish = system.nobody().get(&format!("/api/v1/dishes/{}", scenario_dish(0))).await.expect(200).data();
+        assert_eq!((&dish["is_available"], &dish["producer_active"]), (&json!(true), &json!(active)));
+    }
     let new = format!("/api/v1/producers/{}", Uuid::now_v7());
     let refused = put(&admin, &new, &kitchen()).await.expect_problem(400, "VALIDATION_ERROR");
     assert_eq!(refused.json()["errors"][0]["pointer"], "/user_id", "{}", refused.text());

@@ -25,6 +25,9 @@ async fn five_failures_open_the_circuit_and_two_successes_after_a_minute_close_i
         customer.at_bank(payment, "decline").await.expect(200);
     }
     assert_eq!(health_of(&system, "payment_provider").await.1, "healthy");
+    let begun = customer.place(scenario_dish(0), 1).await;
+    let page = customer.pay(begun).await;
+    system.payment_gets(page, "payment_session_opened").await;
     let (one, other) = (customer.place(scenario_dish(14), 1).await, customer.place(scenario_dish(14), 1).await);
     tokio::join!(customer.ask_to_pay(one), customer.ask_to_pay(other));
     eventually(20, || async {
@@ -37,6 +40,7 @@ async fn five_failures_open_the_circuit_and_two_successes_after_a_minute_close_i
     assert_eq!(refused.json()["rule_name"], "circuit_breaker_open");
     let rest: u64 = refused.header("retry-after").parse().unwrap();
     assert!((1..=60).contains(&rest), "{rest}");
+    assert_eq!(customer.pay(begun).await, page, "who has a page open is told of it");
     // The attempts that failed so cost their orders nothing.
     for order in [one, other] {
         system.order_gets(order, "order_payment_attempt_failed").await;

@@ -9,56 +9,67 @@ use shared::{
     web::{Principal, Problem, Role},
 };
 
-use super::state::AppState;
+use super::{
+    command::{Command, log_problem},
+    gate::Gate,
+    state::AppState,
+};
 use crate::command_handler::CommandError;
+
+/// The two sides of an order or a dispute.
+type Sides = (Option<UserId>, Option<ProducerId>);
 
 /// The actor of a command on an order that several roles may give: the side of the order the caller is on. A stranger
 /// acts in whichever role there is, and the order is none of it.
-pub(super) async fn party(
+pub(super) async fn party<T, W: Gate>(
     state: &AppState,
-    principal: &Principal,
+    command: &Command<T, W>,
     order_id: OrderId,
-    allowed: &[Role],
 ) -> Result<Actor, Problem> {
-    principal.require_any(allowed)?;
-    let roles: Vec<Role> = allowed.iter().copied().filter(|role| principal.is(*role)).collect();
-    if let [only] = roles[..] {
-        return principal.actor_for(only);
-    }
-    let order = match state.orders.load(order_id.0).await {
-        Ok(loaded) => loaded.map(|loaded| loaded.aggregate).unwrap_or_default(),
-        Err(CommandError::Log(error)) => return Err(super::command::log_problem(error)),
-        Err(error) => return Err(Problem::internal(error)),
+    let sides = async || {
+        let order = state.orders.load(order_id.0).await?.map(|loaded| loaded.aggregate).unwrap_or_default();
+        Ok((order.customer_id(), order.producer_id()))
     };
-    let sides = (order.customer_id(), order.producer_id());
-    let side = roles.iter().copied().find(|role| is_side(sides, principal, *role));
-    principal.actor_for(side.unwrap_or(roles[0]))
+    side_of::<W, _>(&command.principal, sides).await
 }
 
 /// The same for a dispute.
-pub(super) async fn party_of_dispute(
+pub(super) async fn party_of_dispute<T, W: Gate>(
     state: &AppState,
-    principal: &Principal,
+    command: &Command<T, W>,
     dispute_id: DisputeId,
-    allowed: &[Role],
 ) -> Result<Actor, Problem> {
-    principal.require_any(allowed)?;
-    let roles: Vec<Role> = allowed.iter().copied().filter(|role| principal.is(*role)).collect();
+    let sides = async || {
+        let dispute = state.disputes.load(dispute_id.0).await?.map(|loaded| loaded.aggregate).unwrap_or_default();
+        let terms = dispute.terms();
+        Ok((terms.map(|terms| terms.customer_id), terms.map(|terms| terms.producer_id)))
+    };
+    side_of::<W, _>(&command.principal, sides).await
+}
+
+/// Looks the sides up only for somebody who may be more than one.
+async fn side_of<W: Gate, E>(
+    principal: &Principal,
+    sides: impl AsyncFnOnce() -> Result<Sides, CommandError<E>>,
+) -> Result<Actor, Problem>
+where
+    CommandError<E>: std::error::Error,
+{
+    let roles: Vec<Role> = W::ROLES.iter().copied().filter(|role| principal.is(*role)).collect();
     if let [only] = roles[..] {
         return principal.actor_for(only);
     }
-    let dispute = match state.disputes.load(dispute_id.0).await {
-        Ok(loaded) => loaded.map(|loaded| loaded.aggregate).unwrap_or_default(),
-        Err(CommandError::Log(error)) => return Err(super::command::log_problem(error)),
+    let sides = match sides().await {
+        Ok(sides) => sides,
+        Err(CommandError::Log(error)) => return Err(log_problem(error)),
         Err(error) => return Err(Problem::internal(error)),
     };
-    let terms = dispute.terms();
-    let sides = (terms.map(|terms| terms.customer_id), terms.map(|terms| terms.producer_id));
     let side = roles.iter().copied().find(|role| is_side(sides, principal, *role));
-    principal.actor_for(side.unwrap_or(roles[0]))
+    // Whoever came through the gate has one of its roles.
+    principal.actor_for(side.or(roles.first().copied()).unwrap_or(W::ROLES[0]))
 }
 
-fn is_side(sides: (Option<UserId>, Option<ProducerId>), principal: &Principal, role: Role) -> bool {
+fn is_side(sides: Sides, principal: &Principal, role: Role) -> bool {
     match role {
         Role::Customer => sides.0 == Some(principal.user_id),
         Role::Producer => principal.producer_id.is_some() && sides.1 == principal.producer_id,

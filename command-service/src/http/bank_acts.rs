@@ -10,13 +10,14 @@ use shared::{
             BankAct, IntegrityDecision, Payment, PaymentCommand, PaymentError, Refund, RefundFinding, RefundState,
         },
     },
-    web::{PathId, PathIds, Problem, Role},
+    web::{PathId, PathIds, Problem},
 };
 use utoipa::ToSchema;
 
 use super::{
     command::{Command, Target, to_json},
     documents::{CommandProblems, PaymentAnswer},
+    gate::Admin,
     state::AppState,
     views::payment_data,
 };
@@ -71,7 +72,7 @@ pub(super) struct RefundResolution {
 pub(super) async fn resolve_refund(
     State(state): State<AppState>,
     PathIds(payment_id, refund_id): PathIds<PaymentId, RefundId>,
-    command: Command<RefundResolution>,
+    command: Command<RefundResolution, Admin>,
 ) -> Result<Response, Problem> {
     let RefundResolution { finding, reason } = &command.body;
     let action = PaymentCommand::ResolveRefund { refund_id, finding: *finding, reason: reason.clone() };
@@ -103,11 +104,11 @@ async fn clear_up_cases(state: &AppState, payment_id: PaymentId) {
 async fn write_down<T>(
     state: &AppState,
     payment_id: PaymentId,
-    command: &Command<T>,
+    command: &Command<T, Admin>,
     action: PaymentCommand,
 ) -> Result<Response, Problem> {
     command.require_key()?;
-    let actor = command.principal.actor_for(Role::Admin)?;
+    let actor = command.actor()?;
     let view = |payment: &Payment| match payment_data(payment_id, payment) {
         Some(data) => to_json(&data),
         None => Err(serde::ser::Error::custom("a command left a payment that does not exist")),
@@ -144,7 +145,7 @@ fn payment_problem(error: &PaymentError) -> Problem {
 pub(super) async fn record_chargeback(
     State(state): State<AppState>,
     PathId(payment_id): PathId<PaymentId>,
-    command: Command<RegistryEntry>,
+    command: Command<RegistryEntry, Admin>,
 ) -> Result<Response, Problem> {
     let action = PaymentCommand::RecordChargeback(command.body.act());
     write_down(&state, payment_id, &command, action).await
@@ -164,7 +165,7 @@ pub(super) async fn record_chargeback(
 pub(super) async fn record_external_refund(
     State(state): State<AppState>,
     PathId(payment_id): PathId<PaymentId>,
-    command: Command<RegistryEntry>,
+    command: Command<RegistryEntry, Admin>,
 ) -> Result<Response, Problem> {
     let action = PaymentCommand::RecordExternalRefund(command.body.act());
     write_down(&state, payment_id, &command, action).await
@@ -194,7 +195,7 @@ pub(super) struct IntegrityResolution {
 pub(super) async fn resolve_integrity(
     State(state): State<AppState>,
     PathId(payment_id): PathId<PaymentId>,
-    command: Command<IntegrityResolution>,
+    command: Command<IntegrityResolution, Admin>,
 ) -> Result<Response, Problem> {
     let action = PaymentCommand::ResolveIntegrity { decision: command.body.decision };
     write_down(&state, payment_id, &command, action).await

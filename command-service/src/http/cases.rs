@@ -18,7 +18,7 @@ use shared::{
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 use uuid::Uuid;
 
-use super::{command::Command, documents::CommandProblems, state::AppState};
+use super::{command::Command, documents::CommandProblems, gate::Admin, state::AppState};
 use crate::cases::{Case, CaseAct, CaseFilter, CaseKind, CasePageStart, CaseStatus, CloseCase, Closed};
 
 const LIMIT_DEFAULT: u32 = 20;
@@ -182,9 +182,9 @@ pub(super) async fn get_payment_case(
 pub(super) async fn close_payment_case(
     State(state): State<AppState>,
     PathId(case_id): PathId<Uuid>,
-    command: Command<CloseCaseBody>,
+    command: Command<CloseCaseBody, Admin>,
 ) -> Result<Response, Problem> {
-    let actor = command.principal.actor_for(Role::Admin)?.to_string();
+    let actor = command.actor()?.to_string();
     command.require_key()?;
     let reason = command.body.reason.trim().to_owned();
     if !(1..=REASON_CHARS_MAX).contains(&reason.chars().count()) {

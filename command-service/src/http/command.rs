@@ -17,17 +17,20 @@ use shared::{
         problem,
     },
 };
-use std::sync::Arc;
+use std::{marker::PhantomData, sync::Arc};
 use uuid::Uuid;
 
-use super::state::AppState;
+use super::{
+    gate::{Gate, OneRole},
+    state::AppState,
+};
 use crate::{
     command_handler::{Answers, CommandError, CommandHandler, Handled, Submission},
-    event_log::{AppendError, AppendOutcome, AppendRequest, Receipt, ReceiptDraft},
+    event_log::{AppendError, AppendOutcome, AppendRequest, Receipt, ReceiptDraft, find_receipt},
 };
 
-/// A command as it came over the wire, with everything but its meaning checked.
-pub(super) struct Command<T> {
+/// A command as it came over the wire from one of those who may give it, with everything but its meaning checked.
+pub(super) struct Command<T, W> {
     /// Who asks.
     pub principal: Principal,
     /// What is asked.
@@ -40,14 +43,16 @@ pub(super) struct Command<T> {
     request_id: Arc<str>,
     traceparent: Arc<str>,
     command_id: Uuid,
+    who: PhantomData<fn() -> W>,
 }
 
-impl<T: DeserializeOwned> FromRequest<AppState> for Command<T> {
+impl<T: DeserializeOwned, W: Gate> FromRequest<AppState> for Command<T, W> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let Caller(principal) = Caller::from_request_parts(&mut parts, state).await?;
+        principal.require_any(W::ROLES)?;
         let key = IdempotencyKey::from_headers(&parts.headers)?;
         let if_match = IfMatch::from_headers(&parts.headers)?;
         let matched = parts.extensions.get::<MatchedPath>().cloned();
@@ -71,6 +76,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Command<T> {
             request_id: Arc::from(context.request_id.to_str().unwrap_or_default()),
             traceparent: Arc::from(context.traceparent.to_string()),
             command_id,
+            who: PhantomData,
             body: body.value,
         })
     }
@@ -111,9 +117,18 @@ pub(super) struct Step {
     pub command_id: Uuid,
     /// The business flow that something new belongs to.
     pub flow: Uuid,
+    /// Whether `If-Match` names the version of what this step is about.
+    pub is_matched: bool,
 }
 
-impl<T> Command<T> {
+impl<T, W: OneRole> Command<T, W> {
+    /// Who gives it, in the role that it takes; 403 for a cook without a kitchen.
+    pub fn actor(&self) -> Result<Actor, Problem> {
+        self.principal.actor_for(W::ROLE)
+    }
+}
+
+impl<T, W> Command<T, W> {
     /// 400 unless the command came with a key.
     pub fn require_key(&self) -> Result<(), Problem> {
         if self.key.is_some() { Ok(()) } else { Err(ErrorCode::IdempotencyKeyMissing.into()) }
@@ -170,8 +185,21 @@ impl<T> Command<T> {
         actor: Actor,
         action: A::Action,
     ) -> Result<Handled<A>, Problem> {
-        let whole = Step { command_id: self.command_id, flow: target.aggregate_id };
+        let whole = Step { command_id: self.command_id, flow: target.aggregate_id, is_matched: true };
         self.submit_step(state, target, whole, actor, action).await
+    }
+
+    /// Names what the command makes: the same for the same request again, and another for another request under the
+    /// same key, which is none of this one's business.
+    pub fn id_of(&self, what: &str) -> Uuid {
+        let name = [what.as_bytes(), &self.fingerprint.0].concat();
+        Uuid::new_v5(&self.command_id, &name)
+    }
+
+    /// The answer that was given to the same command before, if one was.
+    pub async fn answered(&self, state: &AppState) -> Result<Option<Response>, Problem> {
+        let found = find_receipt(&state.db, self.command_id).await.map_err(|error| log_problem(error.into()))?;
+        found.map(|receipt| self.replay(state, &receipt)).transpose()
     }
 
     /// The name of the step `name` of a command that takes several.
@@ -193,7 +221,7 @@ impl<T> Command<T> {
             is_new: target.is_new,
             command_id: step.command_id,
             fingerprint: self.key.is_some().then_some(self.fingerprint.0),
-            expected_version: self.if_match.and_then(IfMatch::version),
+            expected_version: self.if_match.filter(|_| step.is_matched).and_then(IfMatch::version),
             correlation_id: step.flow,
             causation_id: step.command_id,
             request_id: Some(Arc::clone(&self.request_id)),

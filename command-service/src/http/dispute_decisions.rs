@@ -9,7 +9,7 @@ use shared::{
         dispute::{DisputeCommand, DisputeOutcome, ResolveDispute},
         order::Fault,
     },
-    web::{ErrorCode, PathId, Problem, Role},
+    web::{ErrorCode, PathId, Problem},
 };
 use utoipa::ToSchema;
 
@@ -17,6 +17,7 @@ use super::{
     command::{Command, log_problem},
     disputes::on_dispute,
     documents::{CommandProblems, DisputeAnswer},
+    gate::{Admin, Producer},
     orders::Nothing,
     state::AppState,
 };
@@ -31,9 +32,9 @@ use crate::command_handler::CommandError;
 pub(super) async fn accept_claim(
     State(state): State<AppState>,
     PathId(dispute_id): PathId<DisputeId>,
-    command: Command<Nothing>,
+    command: Command<Nothing, Producer>,
 ) -> Result<Response, Problem> {
-    let actor = command.principal.actor_for(Role::Producer)?;
+    let actor = command.actor()?;
     let target = on_dispute(&state, dispute_id, StatusCode::OK);
     command.execute(&state, target, actor, DisputeCommand::AcceptClaim).await
 }
@@ -80,10 +81,10 @@ pub(super) struct Resolution {
 pub(super) async fn resolve_dispute(
     State(state): State<AppState>,
     PathId(dispute_id): PathId<DisputeId>,
-    command: Command<Resolution>,
+    command: Command<Resolution, Admin>,
 ) -> Result<Response, Problem> {
     command.require_key()?;
-    let actor = command.principal.actor_for(Role::Admin)?;
+    let actor = command.actor()?;
     command.require_if_match()?;
     let resolution = &command.body;
     let resolve = DisputeCommand::Resolve(ResolveDispute {
@@ -116,9 +117,9 @@ pub(super) async fn resolve_dispute(
 pub(super) async fn approve_resolution(
     State(state): State<AppState>,
     PathId(dispute_id): PathId<DisputeId>,
-    command: Command<Nothing>,
+    command: Command<Nothing, Admin>,
 ) -> Result<Response, Problem> {
-    let actor = command.principal.actor_for(Role::Admin)?;
+    let actor = command.actor()?;
     // Nobody agrees to what they have not seen.
     command.require_if_match()?;
     let approve = DisputeCommand::ApproveResolution { producer_owner: owner(&state, dispute_id).await? };

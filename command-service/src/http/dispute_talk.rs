@@ -8,7 +8,7 @@ use shared::{
         Actor, DisputeId, Money, OfferId,
         dispute::{DisputeCommand, Stance},
     },
-    web::{PathId, PathIds, Problem, Role},
+    web::{PathId, PathIds, Problem},
 };
 use utoipa::ToSchema;
 
@@ -17,6 +17,7 @@ use super::{
     command::Command,
     disputes::{NewEvidence, on_dispute, seal},
     documents::{CommandProblems, DisputeAnswer},
+    gate::{Customer, Producer},
     orders::Nothing,
     state::AppState,
 };
@@ -31,10 +32,9 @@ use super::{
 pub(super) async fn submit_evidence(
     State(state): State<AppState>,
     PathId(dispute_id): PathId<DisputeId>,
-    command: Command<NewEvidence>,
+    command: Command<NewEvidence, (Customer, Producer)>,
 ) -> Result<Response, Problem> {
-    let roles = [Role::Customer, Role::Producer];
-    let actor = party_of_dispute(&state, &command.principal, dispute_id, &roles).await?;
+    let actor = party_of_dispute(&state, &command, dispute_id).await?;
     let evidence = command.body.sealed(&state, command.principal.user_id, "").await?;
     let target = on_dispute(&state, dispute_id, StatusCode::CREATED);
     command.execute(&state, target, actor, DisputeCommand::SubmitEvidence { evidence }).await
@@ -61,9 +61,9 @@ pub(super) struct DisputeResponse {
 pub(super) async fn respond_to_dispute(
     State(state): State<AppState>,
     PathId(dispute_id): PathId<DisputeId>,
-    command: Command<DisputeResponse>,
+    command: Command<DisputeResponse, Producer>,
 ) -> Result<Response, Problem> {
-    let actor = command.principal.actor_for(Role::Producer)?;
+    let actor = command.actor()?;
     let sealed = seal(&state, command.principal.user_id, Some(&command.body.message), "/message").await?;
     let message_sealed = sealed.ok_or_else(|| Problem::validation("/message", "missing", "say what you say to it"))?;
     let (stance, policy) = (command.body.stance, state.policies.dispute);
@@ -92,9 +92,9 @@ pub(super) struct NewOffer {
 pub(super) async fn make_offer(
     State(state): State<AppState>,
     PathId(dispute_id): PathId<DisputeId>,
-    command: Command<NewOffer>,
+    command: Command<NewOffer, Producer>,
 ) -> Result<Response, Problem> {
-    let actor = command.principal.actor_for(Role::Producer)?;
+    let actor = command.actor()?;
     let message_sealed = seal(&state, command.principal.user_id, command.body.message.as_deref(), "/message").await?;
     let offer = DisputeCommand::MakeOffer { amount: command.body.amount, message_sealed };
     command.execute(&state, on_dispute(&state, dispute_id, StatusCode::CREATED), actor, offer).await
@@ -114,7 +114,7 @@ pub(super) async fn make_offer(
 pub(super) async fn accept_offer(
     State(state): State<AppState>,
     ids: PathIds<DisputeId, OfferId>,
-    command: Command<Nothing>,
+    command: Command<Nothing, Customer>,
 ) -> Result<Response, Problem> {
     answer_offer(&state, ids, &command, |offer_id| DisputeCommand::AcceptOffer { offer_id }).await
 }
@@ -133,7 +133,7 @@ pub(super) async fn accept_offer(
 pub(super) async fn decline_offer(
     State(state): State<AppState>,
     ids: PathIds<DisputeId, OfferId>,
-    command: Command<Nothing>,
+    command: Command<Nothing, Customer>,
 ) -> Result<Response, Problem> {
     answer_offer(&state, ids, &command, |offer_id| DisputeCommand::DeclineOffer { offer_id }).await
 }
@@ -141,10 +141,10 @@ pub(super) async fn decline_offer(
 async fn answer_offer(
     state: &AppState,
     PathIds(dispute_id, offer_id): PathIds<DisputeId, OfferId>,
-    command: &Command<Nothing>,
+    command: &Command<Nothing, Customer>,
     action: impl FnOnce(OfferId) -> DisputeCommand,
 ) -> Result<Response, Problem> {
-    let actor: Actor = command.principal.actor_for(Role::Customer)?;
+    let actor: Actor = command.actor()?;
     let target = on_dispute(state, dispute_id, StatusCode::OK);
     command.execute(state, target, actor, action(offer_id)).await
 }
@@ -169,10 +169,9 @@ pub(super) struct Escalation {
 pub(super) async fn escalate_dispute(
     State(state): State<AppState>,
     PathId(dispute_id): PathId<DisputeId>,
-    command: Command<Escalation>,
+    command: Command<Escalation, (Customer, Producer)>,
 ) -> Result<Response, Problem> {
-    let roles = [Role::Customer, Role::Producer];
-    let actor = party_of_dispute(&state, &command.principal, dispute_id, &roles).await?;
+    let actor = party_of_dispute(&state, &command, dispute_id).await?;
     let escalate = DisputeCommand::Escalate { cause: command.body.cause.clone(), policy: state.policies.dispute };
     command.execute(&state, on_dispute(&state, dispute_id, StatusCode::OK), actor, escalate).await
 }

@@ -13,7 +13,7 @@ use shared::{
         },
         order::{ClaimDispute, Order, OrderCommand},
     },
-    web::{ErrorCode, PathId, Problem, Role},
+    web::{ErrorCode, PathId, Problem},
 };
 use utoipa::ToSchema;
 
@@ -21,6 +21,7 @@ use super::{
     access::party,
     command::{Command, Step, Target, log_problem, to_json},
     documents::{CommandProblems, DisputeAnswer},
+    gate::{Admin, Customer},
     orders::{Nothing, on_order},
     state::AppState,
 };
@@ -193,10 +194,10 @@ pub(super) struct NewDispute {
 pub(super) async fn open_dispute(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<NewDispute>,
+    command: Command<NewDispute, (Customer, Admin)>,
 ) -> Result<Response, Problem> {
     command.require_key()?;
-    let actor = party(&state, &command.principal, order_id, &[Role::Customer, Role::Admin]).await?;
+    let actor = party(&state, &command, order_id).await?;
     let no_such_order = || Problem::not_found("there is no such order");
     let Some(before) = load_order(&state, order_id).await? else {
         return command.refuse(&state, no_such_order()).await;
@@ -213,7 +214,7 @@ pub(super) async fn open_dispute(
     let claimed =
         |order: &Order| to_json(&(order.disputes().last().map(|claim| claim.dispute_id), order.left_to_refund(false)));
     let on_order = on_order(&state, order_id, false, StatusCode::CREATED, &claimed);
-    let step = Step { command_id: command.step_id("claim"), flow: order_id.0 };
+    let step = Step { command_id: command.step_id("claim"), flow: order_id.0, is_matched: true };
     let policy = state.policies.order;
     let action = OrderCommand::ClaimDispute(Box::new(ClaimDispute { order_id, claim: claim.clone(), policy }));
     let answer = match command.submit_step(&state, &on_order, step, actor.clone(), action).await? {
@@ -229,7 +230,7 @@ pub(super) async fn open_dispute(
     let flow = before.correlation_id;
     let target = on_dispute(&state, dispute_id, StatusCode::CREATED);
     let open = opening(&state, (dispute_id, refundable), &actor, &claim, (order_id, &before.aggregate))?;
-    let step = Step { command_id: command.command_id(), flow };
+    let step = Step { command_id: command.command_id(), flow, is_matched: false };
     let handled = command.submit_step(&state, &target, step, actor, open).await?;
     command.answer(&state, &target, handled)
 }
@@ -288,9 +289,9 @@ async fn sealed_claim(state: &AppState, customer_id: UserId, wish: &NewDispute) 
 pub(super) async fn withdraw_dispute(
     State(state): State<AppState>,
     PathId(dispute_id): PathId<DisputeId>,
-    command: Command<Nothing>,
+    command: Command<Nothing, Customer>,
 ) -> Result<Response, Problem> {
-    let actor = command.principal.actor_for(Role::Customer)?;
+    let actor = command.actor()?;
     let target = on_dispute(&state, dispute_id, StatusCode::OK);
     command.execute(&state, target, actor, DisputeCommand::Withdraw).await
 }

@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared::{
     domain::UserId,
-    web::{Envelope, PathId, Problem, Role},
+    web::{Envelope, PathId, Problem},
 };
 use utoipa::ToSchema;
 
 use super::{
     command::Command,
     documents::CommandProblems,
+    gate::Admin,
     orders::{TEXT_MAX, sealing_problem},
     state::AppState,
 };
@@ -46,9 +47,9 @@ pub(super) struct Erased {
 pub(super) async fn erase_user(
     State(state): State<AppState>,
     PathId(user_id): PathId<UserId>,
-    command: Command<Erasure>,
+    command: Command<Erasure, Admin>,
 ) -> Result<Envelope<Erased>, Problem> {
-    let actor = command.principal.actor_for(Role::Admin)?;
+    let actor = command.actor()?;
     let reason = command.body.reason.trim();
     if reason.is_empty() || reason.chars().count() > TEXT_MAX {
         return Err(Problem::validation("/reason", "wrong_length", format!("write 1 to {TEXT_MAX} characters")));

@@ -5,13 +5,14 @@ use http::StatusCode;
 use serde::Deserialize;
 use shared::{
     domain::{GiftId, gift::GiftCommand},
-    web::{PathId, Problem, Role},
+    web::{PathId, Problem},
 };
 use utoipa::ToSchema;
 
 use super::{
     command::Command,
     documents::{CommandProblems, GiftAnswer},
+    gate::Admin,
     gifts::{on_gift, view},
     state::AppState,
 };
@@ -33,9 +34,9 @@ pub(super) struct Reason {
 pub(super) async fn block_gift(
     State(state): State<AppState>,
     PathId(gift_id): PathId<GiftId>,
-    command: Command<Reason>,
+    command: Command<Reason, Admin>,
 ) -> Result<Response, Problem> {
-    let actor = command.principal.actor_for(Role::Admin)?;
+    let actor = command.actor()?;
     let block = GiftCommand::Block { reason: command.body.reason.clone() };
     let view = view(gift_id);
     command.execute(&state, on_gift(&state, gift_id, false, StatusCode::OK, &view), actor, block).await
@@ -50,9 +51,9 @@ pub(super) async fn block_gift(
 pub(super) async fn unblock_gift(
     State(state): State<AppState>,
     PathId(gift_id): PathId<GiftId>,
-    command: Command<Reason>,
+    command: Command<Reason, Admin>,
 ) -> Result<Response, Problem> {
-    let actor = command.principal.actor_for(Role::Admin)?;
+    let actor = command.actor()?;
     let unblock = GiftCommand::Unblock { reason: command.body.reason.clone() };
     let view = view(gift_id);
     command.execute(&state, on_gift(&state, gift_id, false, StatusCode::OK, &view), actor, unblock).await

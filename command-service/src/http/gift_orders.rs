@@ -11,20 +11,17 @@ use shared::{
     },
     web::{ErrorCode, Problem},
 };
-use uuid::Uuid;
 
 use super::{
     access::ClientAddress,
     command::{Command, log_problem},
+    gate::Customer,
     gift_codes::GivenCode,
     orders::{NewOrder, agree, on_order, order_problem},
     state::AppState,
     views::view,
 };
-use crate::{
-    command_handler::{CommandError, Handled, NoAnswer, Submission},
-    event_log::find_receipt,
-};
+use crate::command_handler::{CommandError, Handled, NoAnswer, Submission};
 
 /// How an order names its gift.
 pub(super) enum GiftHandle {
@@ -50,17 +47,16 @@ pub(super) fn wanted_gift(wish: &NewOrder) -> Result<Option<GiftHandle>, Problem
 /// Reserves the gift's share, places the order, and gives the share up if the order is refused.
 pub(super) async fn create(
     state: &AppState,
-    command: &Command<NewOrder>,
+    command: &Command<NewOrder, Customer>,
     actor: Actor,
     handle: GiftHandle,
     address: ClientAddress,
 ) -> Result<Response, Problem> {
-    let found = find_receipt(&state.db, command.command_id()).await.map_err(|error| log_problem(error.into()))?;
-    if let Some(receipt) = found {
-        return command.replay(state, &receipt);
+    if let Some(answer) = command.answered(state).await? {
+        return Ok(answer);
     }
     // The same command again, after a crash between its two steps, goes on with the same share.
-    let order_id = OrderId(Uuid::new_v5(&command.command_id(), b"order"));
+    let order_id = OrderId(command.id_of("order"));
     match with_share(state, command, order_id, handle, address).await {
         Ok(create) => place(state, command, actor, create).await,
         Err(problem) => command.refuse(state, problem).await,
@@ -70,7 +66,7 @@ pub(super) async fn create(
 /// What is ordered, with the gift's share of it reserved.
 async fn with_share(
     state: &AppState,
-    command: &Command<NewOrder>,
+    command: &Command<NewOrder, Customer>,
     order_id: OrderId,
     handle: GiftHandle,
     address: ClientAddress,
@@ -117,7 +113,7 @@ fn share(gift_id: GiftId, order_id: OrderId, gift: &Gift) -> Option<OrderGift> {
 
 async fn place(
     state: &AppState,
-    command: &Command<NewOrder>,
+    command: &Command<NewOrder, Customer>,
     actor: Actor,
     create: CreateOrder,
 ) -> Result<Response, Problem> {
@@ -130,6 +126,8 @@ async fn place(
     let is_refused = |problem: &Problem| problem.status().is_client_error();
     if let (Err(problem), Some((gift_id, reservation_id))) = (&answer, share)
         && is_refused(problem)
+        // The same request may have been done by another of us at the same time: then the share is the order's.
+        && matches!(state.orders.load(order_id.0).await, Ok(None))
     {
         let release = GiftCommand::Release { reservation_id, cause: ReleaseCause::OrderRefused };
         // If this does not come through either, the share's own time does it.
@@ -143,12 +141,12 @@ async fn place(
 /// Has the system ask something of the gift on the way to an order.
 async fn ask_gift(
     state: &AppState,
-    command: &Command<NewOrder>,
+    command: &Command<NewOrder, Customer>,
     gift_id: GiftId,
     what: &str,
     action: GiftCommand,
 ) -> Result<Gift, Problem> {
-    let command_id = Uuid::new_v5(&command.command_id(), what.as_bytes());
+    let command_id = command.id_of(what);
     let submission = Submission {
         aggregate_id: gift_id.0,
         is_new: false,

@@ -9,7 +9,7 @@ use shared::{
         gift::{ActivateGift, CodeRef, ConvertGift, DishDelivery, DishState, Gift, GiftCommand, GiftDish},
         order::DeliveryType,
     },
-    web::{PathId, Problem, Role},
+    web::{PathId, Problem},
 };
 use utoipa::ToSchema;
 
@@ -17,6 +17,7 @@ use super::{
     access::ClientAddress,
     command::Command,
     documents::{CommandProblems, GiftAnswer},
+    gate::Customer,
     gift_codes::{GivenCode, load_gift},
     gifts::{on_gift, view},
     orders::{catalogue_problem, contact, sealing_problem},
@@ -76,10 +77,12 @@ pub(super) struct TakeGift {
 pub(super) async fn activate_gift(
     State(state): State<AppState>,
     address: ClientAddress,
-    command: Command<TakeGift>,
+    command: Command<TakeGift, Customer>,
 ) -> Result<Response, Problem> {
     command.require_key()?;
-    command.principal.require(Role::Customer)?;
+    if let Some(answer) = command.answered(&state).await? {
+        return Ok(answer);
+    }
     // What is wrong with the request itself is said before anybody looks whether there is such a gift.
     let texts =
         (&command.body.user_name, &command.body.phone, &command.body.delivery_address_text, &command.body.comment);
@@ -111,7 +114,7 @@ pub(super) async fn activate_gift(
 
 async fn take(
     state: &AppState,
-    command: &Command<TakeGift>,
+    command: &Command<TakeGift, Customer>,
     gift_id: GiftId,
     code_ref: Option<CodeRef>,
     wanted: Option<(DeliveryType, Option<String>)>,
@@ -128,7 +131,7 @@ async fn take(
         (Some(_) | None, _) => None,
     };
     let activate = GiftCommand::Activate(Box::new(ActivateGift { gift_id, code_ref, delivery }));
-    let actor = command.principal.actor_for(Role::Customer)?;
+    let actor = command.actor()?;
     let view = view(gift_id);
     command.execute(state, on_gift(state, gift_id, false, StatusCode::OK, &view), actor, activate).await
 }
@@ -163,10 +166,12 @@ pub(super) async fn convert_gift(
     State(state): State<AppState>,
     PathId(gift_id): PathId<GiftId>,
     address: ClientAddress,
-    command: Command<TurnGift>,
+    command: Command<TurnGift, Customer>,
 ) -> Result<Response, Problem> {
     command.require_key()?;
-    command.principal.require(Role::Customer)?;
+    if let Some(answer) = command.answered(&state).await? {
+        return Ok(answer);
+    }
     let given = match &command.body.code {
         Some(code) => Some(GivenCode::look_up(&state, command.principal.user_id, address, code).await?),
         None => None,
@@ -178,7 +183,7 @@ pub(super) async fn convert_gift(
 
 async fn turn(
     state: &AppState,
-    command: &Command<TurnGift>,
+    command: &Command<TurnGift, Customer>,
     gift_id: GiftId,
     code_ref: Option<CodeRef>,
 ) -> Result<Response, Problem> {
@@ -190,7 +195,7 @@ async fn turn(
         Some(dish) => dish_state(state, dish).await?.available,
         None => false,
     };
-    let actor = command.principal.actor_for(Role::Customer)?;
+    let actor = command.actor()?;
     let convert = GiftCommand::Convert(ConvertGift { code_ref, dish_available });
     let view = view(gift_id);
     command.execute(state, on_gift(state, gift_id, false, StatusCode::OK, &view), actor, convert).await

@@ -17,11 +17,11 @@ use shared::{
     web::{PathId, Problem, Role},
 };
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{
     command::{Command, Target, to_json},
     documents::{CommandProblems, GiftAnswer, PaymentAnswer},
+    gate::{Admin, Customer},
     gift_codes::load_gift,
     gift_views::gift_data,
     orders::{NAME_MAX, TEXT_MAX, catalogue_problem, check_phone, sealing_problem, short},
@@ -108,16 +108,19 @@ pub(super) struct NewRecipient {
     request_body = NewGift,
     responses((status = 201, description = "Chosen; it waits for its payment", body = GiftAnswer), CommandProblems)
 )]
-pub(super) async fn create_gift(State(state): State<AppState>, command: Command<NewGift>) -> Result<Response, Problem> {
+pub(super) async fn create_gift(
+    State(state): State<AppState>,
+    command: Command<NewGift, Customer>,
+) -> Result<Response, Problem> {
     command.require_key()?;
-    let actor = command.principal.actor_for(Role::Customer)?;
+    let actor = command.actor()?;
     check_return_url(&state, &command.body.return_url)?;
     let provider = command.body.provider.unwrap_or(state.policies.default_provider);
     if let Some(rest) = state.desk.closed_for(provider) {
         return while_closed(&state, &command, rest).await;
     }
     // The key names the gift, so that the same request again finds it.
-    let gift_id = GiftId(Uuid::new_v5(&command.command_id(), b"gift"));
+    let gift_id = GiftId(command.id_of("gift"));
     let purchase = match agree(&state, &command, gift_id).await {
         Ok(purchase) => purchase,
         Err(problem) => return command.refuse(&state, problem).await,
@@ -141,7 +144,11 @@ pub(super) async fn create_gift(State(state): State<AppState>, command: Command<
     command.late_answer(&state, StatusCode::CREATED, data, replayed).await
 }
 
-async fn agree(state: &AppState, command: &Command<NewGift>, gift_id: GiftId) -> Result<GiftCommand, Problem> {
+async fn agree(
+    state: &AppState,
+    command: &Command<NewGift, Customer>,
+    gift_id: GiftId,
+) -> Result<GiftCommand, Problem> {
     let wish = &command.body;
     let buyer_id = command.principal.user_id;
     let recipient = wish.recipient.clone().unwrap_or_default();
@@ -249,13 +256,15 @@ pub(super) struct PayGift {
 pub(super) async fn pay_gift(
     State(state): State<AppState>,
     PathId(gift_id): PathId<GiftId>,
-    command: Command<PayGift>,
+    command: Command<PayGift, Customer>,
 ) -> Result<Response, Problem> {
     command.require_key()?;
-    let actor = command.principal.actor_for(Role::Customer)?;
+    let actor = command.actor()?;
     check_return_url(&state, &command.body.return_url)?;
     let provider = command.body.provider.unwrap_or(state.policies.default_provider);
-    if let Some(rest) = state.desk.closed_for(provider) {
+    if let Some(rest) = state.desk.closed_for(provider)
+        && load_gift(&state, gift_id).await.is_ok_and(|gift| gift.active_payment().is_none())
+    {
         return while_closed(&state, &command, rest).await;
     }
     let request = GiftCommand::RequestPayment(RequestGiftPayment {
@@ -303,7 +312,7 @@ pub(super) struct CancelGift {
 pub(super) async fn cancel_gift(
     State(state): State<AppState>,
     PathId(gift_id): PathId<GiftId>,
-    command: Command<CancelGift>,
+    command: Command<CancelGift, (Customer, Admin)>,
 ) -> Result<Response, Problem> {
     command.require_key()?;
     let role = buyer_or_admin(&state, &command, gift_id).await?;
@@ -338,23 +347,26 @@ pub(super) struct RefundGift {
 pub(super) async fn refund_gift(
     State(state): State<AppState>,
     PathId(gift_id): PathId<GiftId>,
-    command: Command<RefundGift>,
+    command: Command<RefundGift, (Customer, Admin)>,
 ) -> Result<Response, Problem> {
     command.require_key()?;
     let role = buyer_or_admin(&state, &command, gift_id).await?;
     let actor = command.principal.actor_for(role)?;
     let cause = if role == Role::Admin { GiftRefundCause::Admin } else { GiftRefundCause::BuyerRequest };
     // The key names the refund, so that the same request again is the same refund.
-    let refund_id = RefundId::of_gift(gift_id, "request", command.command_id());
+    let refund_id = RefundId::of_gift(gift_id, "request", command.id_of("refund"));
     let refund = GiftCommand::RequestRefund(RequestGiftRefund { refund_id, amount: command.body.amount, cause });
     let view = view(gift_id);
     command.execute(&state, on_gift(&state, gift_id, false, StatusCode::ACCEPTED, &view), actor, refund).await
 }
 
 /// Who is both acts as the buyer of their own gifts.
-async fn buyer_or_admin<T>(state: &AppState, command: &Command<T>, gift_id: GiftId) -> Result<Role, Problem> {
+async fn buyer_or_admin<T>(
+    state: &AppState,
+    command: &Command<T, (Customer, Admin)>,
+    gift_id: GiftId,
+) -> Result<Role, Problem> {
     let principal = &command.principal;
-    principal.require_any(&[Role::Customer, Role::Admin])?;
     let (is_customer, is_admin) = (principal.is(Role::Customer), principal.is(Role::Admin));
     if !is_admin || !is_customer {
         return Ok(if is_admin { Role::Admin } else { Role::Customer });

@@ -10,6 +10,7 @@ mod dispute_talk;
 mod disputes;
 mod documents;
 mod erasure;
+mod gate;
 mod gift_blocks;
 mod gift_codes;
 mod gift_orders;

@@ -8,13 +8,14 @@ use shared::{
         OrderId,
         order::{OrderCommand, RejectReason},
     },
-    web::{PathId, Problem, Role},
+    web::{PathId, Problem},
 };
 use utoipa::ToSchema;
 
 use super::{
     command::Command,
     documents::{CommandProblems, OrderAnswer},
+    gate::Producer,
     orders::on_order,
     state::AppState,
     views::view,
@@ -24,10 +25,10 @@ use super::{
 async fn as_cook<T>(
     state: AppState,
     order_id: OrderId,
-    command: Command<T>,
+    command: Command<T, Producer>,
     action: impl FnOnce(&AppState, &T) -> OrderCommand,
 ) -> Result<Response, Problem> {
-    let actor = command.principal.actor_for(Role::Producer)?;
+    let actor = command.actor()?;
     let action = action(&state, &command.body);
     command
         .execute(
@@ -57,7 +58,7 @@ pub(super) struct Eta {
 pub(super) async fn accept_order(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<Eta>,
+    command: Command<Eta, Producer>,
 ) -> Result<Response, Problem> {
     as_cook(state, order_id, command, |_, body| OrderCommand::Accept { eta_minutes: body.eta_minutes }).await
 }
@@ -71,7 +72,7 @@ pub(super) async fn accept_order(
 pub(super) async fn adjust_eta(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<Eta>,
+    command: Command<Eta, Producer>,
 ) -> Result<Response, Problem> {
     as_cook(state, order_id, command, |_, body| OrderCommand::AdjustEta { eta_minutes: body.eta_minutes }).await
 }
@@ -97,7 +98,7 @@ pub(super) struct RejectOrder {
 pub(super) async fn reject_order(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<RejectOrder>,
+    command: Command<RejectOrder, Producer>,
 ) -> Result<Response, Problem> {
     let reject = |_: &AppState, body: &RejectOrder| OrderCommand::Reject {
         reason_code: body.reason_code,
@@ -125,7 +126,7 @@ pub(super) struct Note {
 pub(super) async fn start_preparation(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<Note>,
+    command: Command<Note, Producer>,
 ) -> Result<Response, Problem> {
     as_cook(state, order_id, command, |_, body| OrderCommand::StartPreparation { note: body.note.clone() }).await
 }
@@ -139,7 +140,7 @@ pub(super) async fn start_preparation(
 pub(super) async fn mark_ready(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<Note>,
+    command: Command<Note, Producer>,
 ) -> Result<Response, Problem> {
     as_cook(state, order_id, command, |_, body| OrderCommand::MarkReady { note: body.note.clone() }).await
 }
@@ -153,7 +154,7 @@ pub(super) async fn mark_ready(
 pub(super) async fn dispatch_order(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<Note>,
+    command: Command<Note, Producer>,
 ) -> Result<Response, Problem> {
     as_cook(state, order_id, command, |_, body| OrderCommand::Dispatch { note: body.note.clone() }).await
 }
@@ -177,7 +178,7 @@ pub(super) struct Delivery {
 pub(super) async fn deliver_order(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<Delivery>,
+    command: Command<Delivery, Producer>,
 ) -> Result<Response, Problem> {
     let deliver = |state: &AppState, body: &Delivery| OrderCommand::MarkDelivered {
         proof_ref: body.proof_ref.clone(),

@@ -12,7 +12,7 @@ use shared::{
         },
     },
     sealing::OrderContact,
-    web::{PathId, Problem, Role},
+    web::{PathId, Problem},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -21,6 +21,7 @@ use super::{
     access::{ClientAddress, party},
     command::{Command, Target},
     documents::{CommandProblems, OrderAnswer},
+    gate::{Admin, Customer, Producer},
     gift_orders,
     state::AppState,
     views::view,
@@ -74,7 +75,7 @@ pub(super) struct NewOrder {
     #[serde(default)]
     #[schema(nullable = false)]
     comment: Option<String>,
-    /// When the customer wants to eat; as soon as possible if left out.
+    /// When the customer wants to eat, at most 30 days ahead; as soon as possible if left out.
     #[serde(default)]
     #[schema(nullable = false)]
     requested_for: Option<DateTime<Utc>>,
@@ -117,9 +118,9 @@ pub(super) struct NewItem {
 pub(super) async fn create_order(
     State(state): State<AppState>,
     address: ClientAddress,
-    command: Command<NewOrder>,
+    command: Command<NewOrder, Customer>,
 ) -> Result<Response, Problem> {
-    let actor = command.principal.actor_for(Role::Customer)?;
+    let actor = command.actor()?;
     if let Some(handle) = gift_orders::wanted_gift(&command.body)? {
         return gift_orders::create(&state, &command, actor, handle, address).await;
     }
@@ -141,7 +142,7 @@ pub(super) async fn create_order(
 /// Looks up what the order needs to know: dishes, kitchen, the sealed contact.
 pub(super) async fn agree(
     state: &AppState,
-    command: &Command<NewOrder>,
+    command: &Command<NewOrder, Customer>,
     order_id: OrderId,
 ) -> Result<CreateOrder, Problem> {
     let wish = &command.body;
@@ -286,10 +287,9 @@ pub(super) struct CancelOrder {
 pub(super) async fn cancel_order(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<CancelOrder>,
+    command: Command<CancelOrder, (Customer, Producer, Admin)>,
 ) -> Result<Response, Problem> {
-    let roles = [Role::Customer, Role::Producer, Role::Admin];
-    let actor = party(&state, &command.principal, order_id, &roles).await?;
+    let actor = party(&state, &command, order_id).await?;
     let cancel =
         OrderCommand::Cancel { reason_code: command.body.reason_code, reason_text: command.body.reason.clone() };
     command
@@ -316,9 +316,9 @@ pub(super) struct Nothing {}
 pub(super) async fn complete_order(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<Nothing>,
+    command: Command<Nothing, (Customer, Admin)>,
 ) -> Result<Response, Problem> {
-    let actor = party(&state, &command.principal, order_id, &[Role::Customer, Role::Admin]).await?;
+    let actor = party(&state, &command, order_id).await?;
     let complete = OrderCommand::Complete { policy: state.policies.order };
     command
         .execute(
@@ -355,9 +355,9 @@ pub(super) struct RateOrder {
 pub(super) async fn rate_order(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<RateOrder>,
+    command: Command<RateOrder, Customer>,
 ) -> Result<Response, Problem> {
-    let actor = command.principal.actor_for(Role::Customer)?;
+    let actor = command.actor()?;
     let rate = OrderCommand::Rate(Rate {
         rating: command.body.rating,
         per_item: command.body.per_item.clone(),

@@ -11,21 +11,21 @@ use shared::{
         order::{Order, OrderCommand, RequestPayment},
         payment::{CaptureMode, FailureReason, PaymentStatus, Provider, ProviderChoice},
     },
-    web::{ErrorCode, PathId, Problem, Role},
+    web::{ErrorCode, PathId, Problem},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    command::{Command, log_problem, to_json},
+    command::{Command, to_json},
     documents::{CommandProblems, PaymentAnswer},
+    gate::{Admin, Customer},
     orders::on_order,
     state::AppState,
     views::{PaymentData, payment_data, view},
 };
 use crate::{
     command_handler::{CommandError, Handled, NoAnswer, Submission},
-    event_log::find_receipt,
     providers::CallError,
 };
 
@@ -74,15 +74,19 @@ pub(super) struct PayOrder {
 pub(super) async fn pay_order(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<PayOrder>,
+    command: Command<PayOrder, Customer>,
 ) -> Result<Response, Problem> {
     command.require_key()?;
-    let actor = command.principal.actor_for(Role::Customer)?;
+    let actor = command.actor()?;
     check_return_url(&state, &command.body.return_url)?;
     let default = state.policies.default_provider;
     let provider = state.desk.choose(command.body.provider, &state.policies.enabled_providers).unwrap_or(default);
     if let Some(rest) = state.desk.closed_for(provider) {
-        return while_closed(&state, &command, rest).await;
+        // Who has a page open already needs no provider to be told of it.
+        let order = state.orders.load(order_id.0).await.map_err(|error| load_problem(&error))?;
+        if order.is_none_or(|order| order.aggregate.active_payment().is_none()) {
+            return while_closed(&state, &command, rest).await;
+        }
     }
     let request = OrderCommand::RequestPayment(RequestPayment {
         order_id,
@@ -116,14 +120,13 @@ pub(super) fn choice(state: &AppState, provider: Provider) -> ProviderChoice {
 }
 
 /// The answer of a command that came before the provider went silent is still its answer.
-pub(super) async fn while_closed<T>(
+pub(super) async fn while_closed<T, W>(
     state: &AppState,
-    command: &Command<T>,
+    command: &Command<T, W>,
     rest: Duration,
 ) -> Result<Response, Problem> {
-    let found = find_receipt(&state.db, command.command_id()).await.map_err(|error| log_problem(error.into()))?;
-    match found {
-        Some(receipt) => command.replay(state, &receipt),
+    match command.answered(state).await? {
+        Some(answer) => Ok(answer),
         None => Err(Problem::new(ErrorCode::ServiceUnavailable)
             .rule("circuit_breaker_open")
             .detail("the payment provider does not answer at present; what you want to pay keeps waiting")
@@ -173,8 +176,7 @@ pub(super) async fn opened(
     match (data.status, failure) {
         (PaymentStatus::Failed, Some(FailureReason::ProviderUnavailable | FailureReason::ProviderRejected)) => {
             let detail = "the payment provider could not be reached or refused; pay again under a new key";
-            let problem = Problem::new(ErrorCode::ProviderError).detail(detail);
-            Ok((problem.status(), String::from_utf8_lossy(&problem.to_bytes()).into_owned()))
+            Err(Problem::new(ErrorCode::ProviderError).detail(detail))
         }
         (PaymentStatus::Initiated, _) => Ok((StatusCode::ACCEPTED, to_json(&data).map_err(Problem::internal)?)),
         _ => Ok((StatusCode::CREATED, to_json(&data).map_err(Problem::internal)?)),
@@ -228,9 +230,8 @@ pub(super) fn load_problem<E: std::fmt::Display>(error: &CommandError<E>) -> Pro
 pub(super) async fn sync_payment(
     State(state): State<AppState>,
     PathId(payment_id): PathId<PaymentId>,
-    command: Command<super::orders::Nothing>,
+    command: Command<super::orders::Nothing, Admin>,
 ) -> Result<Response, Problem> {
-    command.principal.require(Role::Admin)?;
     let loaded = state.payments.load(payment_id.0).await.map_err(|error| load_problem(&error))?;
     let loaded = loaded.ok_or_else(|| Problem::not_found("there is no such payment"))?;
     // What is recorded has no command of the caller behind it; its cause is the question put to the provider.

@@ -8,13 +8,14 @@ use shared::{
         Money, OrderId, RefundId,
         order::{AuthorizeRefund, Fault, OrderCommand, RefundAmount, RefundSource},
     },
-    web::{PathId, Problem, Role},
+    web::{PathId, Problem},
 };
 use utoipa::ToSchema;
 
 use super::{
     command::Command,
     documents::{CommandProblems, OrderAnswer},
+    gate::Admin,
     orders::on_order,
     state::AppState,
     views::view,
@@ -52,16 +53,16 @@ pub(super) struct NewRefund {
 pub(super) async fn refund_order(
     State(state): State<AppState>,
     PathId(order_id): PathId<OrderId>,
-    command: Command<NewRefund>,
+    command: Command<NewRefund, Admin>,
 ) -> Result<Response, Problem> {
     command.require_key()?;
-    let actor = command.principal.actor_for(Role::Admin)?;
+    let actor = command.actor()?;
     command.require_if_match()?;
     if !command.body.amount.is_positive() {
         return Err(Problem::validation("/amount", "out_of_range", "give back more than nothing"));
     }
     // The key names the refund, so that the same request again is the same refund.
-    let source_id = command.command_id();
+    let source_id = command.id_of("refund");
     let authorize = OrderCommand::AuthorizeRefund(AuthorizeRefund {
         refund_id: RefundId::of_source(order_id, "admin", source_id),
         source: RefundSource::Admin,

@@ -183,8 +183,12 @@ impl Mirror<'_> {
         reason: Option<ReseedReason>,
     ) -> Result<Standing, Surprise> {
         let first = self.options.keep_events.map_or(1, |keep| head.saturating_sub(keep) + 1);
-        if exists {
+        // An empty log has nothing that its first mirror could have lost.
+        let reason = reason.filter(|_| exists || head > 0);
+        if let Some(reason) = reason {
             self.status.remaking(reason);
+        }
+        if exists {
             self.jetstream
                 .delete_stream(&wanted.name)
                 .await
@@ -193,7 +197,7 @@ impl Mirror<'_> {
         let config = Config { first_sequence: (first > 1).then_some(first), ..wanted };
         let created = self.jetstream.create_stream(config).await;
         let created = created.map_err(|error| Surprise::jetstream("create the stream", &error))?;
-        if let Some(reason) = reason.filter(|_| exists || head > 0) {
+        if let Some(reason) = reason {
             let stream = &created.cached_info().config.name;
             tracing::warn!(%stream, ?reason, from = first, upto = head, "relay_reseeded");
             self.status.reseeded(reason);

@@ -70,7 +70,11 @@ impl StatusBoard {
             status.position = position;
             status.head = head.max(position);
             status.trouble = None;
-            status.remaking = None;
+            // It was made again, and the answer that said so was lost.
+            if let Some(reason) = status.remaking.take() {
+                status.reseeds += 1;
+                status.last_reseed = Some(reason);
+            }
         });
     }
 
@@ -85,9 +89,10 @@ impl StatusBoard {
         self.0.send_if_modified(|status| std::mem::replace(&mut status.head, head) != head);
     }
 
-    /// The stream goes, and may be gone when the relay looks for it the next time: then this is why.
-    pub(super) fn remaking(&self, reason: Option<ReseedReason>) {
-        self.0.send_modify(|status| status.remaking = reason);
+    /// The stream is made again. Should the relay not hear how that ended, the next look finds no stream or a new one:
+    /// then this is why.
+    pub(super) fn remaking(&self, reason: ReseedReason) {
+        self.0.send_modify(|status| status.remaking = Some(status.remaking.unwrap_or(reason)));
     }
 
     pub(super) fn reseeded(&self, reason: ReseedReason) {
@@ -115,15 +120,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_that_went_and_was_not_made_again_at_once_is_remembered_for_its_fault() {
+    fn a_stream_that_was_not_made_again_at_once_keeps_its_reason() {
         let board = StatusBoard::new();
-        board.remaking(Some(ReseedReason::Foreign));
-        // Making it again failed; the next look finds nothing.
+        board.remaking(ReseedReason::Foreign);
+        // The answer to making it again did not come, and nothing was made.
+        board.remaking(ReseedReason::Missing);
         board.reseeded(ReseedReason::Missing);
         assert_eq!((board.0.borrow().reseeds, board.0.borrow().last_reseed), (1, Some(ReseedReason::Foreign)));
-        board.remaking(Some(ReseedReason::Ahead));
         board.in_step(1, 1);
-        board.reseeded(ReseedReason::Missing);
-        assert_eq!(board.0.borrow().last_reseed, Some(ReseedReason::Missing));
+        assert_eq!(board.0.borrow().reseeds, 1);
+    }
+
+    #[test]
+    fn a_stream_that_was_made_again_counts_though_the_answer_was_lost() {
+        let board = StatusBoard::new();
+        board.remaking(ReseedReason::Ahead);
+        board.in_step(0, 1);
+        board.in_step(1, 1);
+        assert_eq!((board.0.borrow().reseeds, board.0.borrow().last_reseed), (1, Some(ReseedReason::Ahead)));
     }
 }

@@ -13,7 +13,7 @@ use http::{header, request::Parts};
 use serde::{Deserialize, Serialize};
 use shared::{
     domain::{DishId, ProducerId},
-    web::{Envelope, OptionalCaller, PathId, Problem, ValidQuery, headers::etag, problem::ProblemDetails},
+    web::{Envelope, OptionalCaller, PathId, Problem, Role, ValidQuery, headers::etag, problem::ProblemDetails},
 };
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -128,16 +128,23 @@ pub(super) async fn list_producers(
     get, path = "/producers/{id}", operation_id = "get_producer", tag = "catalogue",
     params(("id" = ProducerId, Path, description = "The kitchen")),
     responses(
-        (status = 200, description = "The kitchen", body = ProducerAnswer),
+        (status = 200, description = "The kitchen; to its cook and to administrators with the marketplace's share",
+            body = ProducerAnswer),
+        (status = 401, description = "A token was sent and is not believed; without one the kitchen is shown to anybody",
+            body = ProblemDetails, content_type = "application/problem+json"),
         OpenProblems,
     )
 )]
 pub(super) async fn get_producer(
     State(state): State<ReadState>,
     PathId(id): PathId<ProducerId>,
+    OptionalCaller(caller): OptionalCaller,
 ) -> Result<Response, Problem> {
     let producer = catalogue::find_producer(&state.db, id).await.map_err(unavailable)?;
     let producer = producer.ok_or_else(|| Problem::not_found("there is no such kitchen"))?;
+    let sees_share = caller
+        .is_some_and(|caller| caller.is(Role::Admin) || (caller.is(Role::Producer) && caller.producer_id == Some(id)));
+    let producer = if sees_share { producer } else { producer.for_everybody() };
     let version = producer.version;
     Ok(versioned(producer, version))
 }

@@ -102,6 +102,58 @@ pub trait EventSourced:
     fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event>;
 }
 
+/// Makes a type an aggregate of this system: its name, command, event and error, and in braces what else it overrides.
+/// The module has a `decide::decide`, and the type an `evolve`.
+macro_rules! event_sourced {
+    ($aggregate:ident, $name:literal, $command:ty, $event:ty, $error:ty, { $($more:tt)* }) => {
+        impl cqrs_es::Aggregate for $aggregate {
+            const TYPE: &'static str = $name;
+            type Command = $crate::domain::Intent<$command>;
+            type Event = $event;
+            type Error = $error;
+            type Services = ();
+
+            async fn handle(
+                &mut self,
+                intent: Self::Command,
+                (): &Self::Services,
+                sink: &cqrs_es::event_sink::EventSink<Self>,
+            ) -> Result<(), Self::Error> {
+                for event in $crate::domain::EventSourced::decide(self, &intent)? {
+                    sink.write(event, self).await;
+                }
+                Ok(())
+            }
+
+            fn apply(&mut self, event: Self::Event) {
+                self.evolve(event);
+            }
+        }
+
+        impl $crate::domain::EventSourced for $aggregate {
+            type Action = $command;
+
+            const AGGREGATE_TYPE: $crate::domain::AggregateType = $crate::domain::AggregateType::$aggregate;
+
+            fn decide(&self, intent: &Self::Command) -> Result<Vec<Self::Event>, Self::Error> {
+                decide::decide(self, intent)
+            }
+
+            fn to_domain_event(event: Self::Event) -> $crate::domain::DomainEvent {
+                $crate::domain::DomainEvent::$aggregate(event)
+            }
+
+            fn from_domain_event(event: &$crate::domain::DomainEvent) -> Option<&Self::Event> {
+                let $crate::domain::DomainEvent::$aggregate(event) = event else { return None };
+                Some(event)
+            }
+
+            $($more)*
+        }
+    };
+}
+pub(super) use event_sourced;
+
 /// An event of any aggregate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DomainEvent {

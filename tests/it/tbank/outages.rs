@@ -11,6 +11,11 @@ use crate::harness::{Parts, ServiceProcess, TestSystem, eventually, scenario_dis
 async fn s25_five_failures_open_the_circuit_and_two_successes_after_a_minute_close_it() {
     let system = with_bank().await;
     let customer = system.customer();
+    let metrics = system.nobody().get("/metrics").await.text();
+    for name in ["tbank_init", "tbank_query", "tbank_money"] {
+        let closed = format!("circuit_breaker_state{{name=\"{name}\"}} 0");
+        assert!(metrics.contains(&closed), "known before the first call: {closed}");
+    }
     for _ in 0..6 {
         let (order, payment) = open_page(&system, scenario_dish(0)).await;
         system.bank().decline(&payment.to_string(), "1051", Telling::default()).await.unwrap();

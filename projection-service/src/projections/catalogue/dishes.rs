@@ -24,8 +24,10 @@ pub struct DishView {
     pub price: Money,
     /// The version of the price; an order says which one it saw.
     pub price_version: i32,
-    /// Whether it can be ordered.
+    /// Whether its cook offers it at present.
     pub is_available: bool,
+    /// Whether its kitchen takes orders at all; of one that does not, nothing can be ordered.
+    pub producer_active: bool,
     /// How many are left; absent means as many as you like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -55,8 +57,10 @@ pub struct DishFilter {
 
 const COLUMNS: &str = "
     SELECT d.id, d.producer_id, d.name, d.description, d.price_minor, d.currency, d.price_version, d.is_available,
-           d.portions_left, d.category_id, d.photo_url, d.version, coalesce(v.views, 0) AS views
+           d.portions_left, d.category_id, d.photo_url, d.version, coalesce(v.views, 0) AS views,
+           p.active AS producer_active
     FROM dishes d
+    JOIN producers p ON p.id = d.producer_id
     LEFT JOIN dish_views v ON v.dish_id = d.id";
 
 /// One dish.
@@ -97,6 +101,7 @@ fn read_dish(row: &PgRow) -> Result<DishView, sqlx::Error> {
         price: money(row.try_get("price_minor")?, row.try_get("currency")?)?,
         price_version: row.try_get("price_version")?,
         is_available: row.try_get("is_available")?,
+        producer_active: row.try_get("producer_active")?,
         portions_left: row.try_get("portions_left")?,
         category_id: row.try_get("category_id")?,
         photo_url: row.try_get("photo_url")?,

@@ -38,6 +38,10 @@ pub struct ProducerView {
     pub delivery_fee: Money,
     /// How long it declares to take.
     pub delivery_time_minutes: i32,
+    /// The marketplace's share of what it earns, in hundredths of a percent; its cook and administrators see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 1000)]
+    pub commission_bps: Option<i32>,
     /// The version of this entry.
     pub version: i32,
 }
@@ -53,17 +57,17 @@ pub struct ProducerFilter {
 
 const COLUMNS: &str = "
     SELECT id, name, city, main_category_id, active, timezone, opening_hours, delivery_types, delivery_fee_minor,
-           currency, delivery_time_minutes, version
+           currency, delivery_time_minutes, commission_bps, version
     FROM producers";
 
-/// One kitchen.
+/// One kitchen, with its share.
 pub async fn find_producer(db: &PgPool, id: ProducerId) -> Result<Option<ProducerView>, sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
     query.push(" WHERE id = ").push_bind(id.0);
     query.build().fetch_optional(db).await?.as_ref().map(read_producer).transpose()
 }
 
-/// Active kitchens by name; `after` is the last one of the page before.
+/// Active kitchens by name, as everybody sees them; `after` is the last one of the page before.
 pub async fn list_producers(
     db: &PgPool,
     filter: &ProducerFilter,
@@ -82,7 +86,14 @@ pub async fn list_producers(
         query.push(" AND (name, id) > (SELECT name, id FROM producers WHERE id = ").push_bind(id).push(")");
     }
     query.push(" ORDER BY name, id LIMIT ").push_bind(limit);
-    query.build().fetch_all(db).await?.iter().map(read_producer).collect()
+    query.build().fetch_all(db).await?.iter().map(|row| Ok(read_producer(row)?.for_everybody())).collect()
+}
+
+impl ProducerView {
+    /// Without what is between the kitchen and the marketplace.
+    pub fn for_everybody(self) -> Self {
+        Self { commission_bps: None, ..self }
+    }
 }
 
 fn read_producer(row: &PgRow) -> Result<ProducerView, sqlx::Error> {
@@ -97,6 +108,7 @@ fn read_producer(row: &PgRow) -> Result<ProducerView, sqlx::Error> {
         delivery_types: row.try_get("delivery_types")?,
         delivery_fee: money(row.try_get("delivery_fee_minor")?, row.try_get("currency")?)?,
         delivery_time_minutes: row.try_get("delivery_time_minutes")?,
+        commission_bps: row.try_get("commission_bps")?,
         version: row.try_get("version")?,
     })
 }

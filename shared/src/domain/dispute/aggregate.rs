@@ -10,7 +10,8 @@ use super::{
     OpenedBy, decide,
 };
 use crate::domain::{
-    AggregateType, DomainEvent, EventSourced, Intent, Money,
+    Money,
+    aggregate::event_sourced,
     ids::{DisputeId, OfferId, OrderId, ProducerId, UserId},
     order::Fault,
 };
@@ -101,47 +102,4 @@ pub struct Offer {
     pub amount: Money,
 }
 
-impl cqrs_es::Aggregate for Dispute {
-    const TYPE: &'static str = "dispute";
-    type Command = Intent<DisputeCommand>;
-    type Event = DisputeEvent;
-    type Error = DisputeError;
-    type Services = ();
-
-    async fn handle(
-        &mut self,
-        intent: Self::Command,
-        (): &Self::Services,
-        sink: &cqrs_es::event_sink::EventSink<Self>,
-    ) -> Result<(), Self::Error> {
-        for event in self.decide(&intent)? {
-            sink.write(event, self).await;
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, event: Self::Event) {
-        self.evolve(event);
-    }
-}
-
-impl EventSourced for Dispute {
-    type Action = DisputeCommand;
-
-    const AGGREGATE_TYPE: AggregateType = AggregateType::Dispute;
-
-    fn decide(&self, intent: &Self::Command) -> Result<Vec<Self::Event>, Self::Error> {
-        decide::decide(self, intent)
-    }
-
-    fn to_domain_event(event: Self::Event) -> DomainEvent {
-        DomainEvent::Dispute(event)
-    }
-
-    fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event> {
-        match event {
-            DomainEvent::Dispute(event) => Some(event),
-            DomainEvent::Order(_) | DomainEvent::Payment(_) | DomainEvent::Gift(_) => None,
-        }
-    }
-}
+event_sourced!(Dispute, "dispute", DisputeCommand, DisputeEvent, DisputeError, {});

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::{CodeRef, GiftCommand, GiftDish, GiftError, GiftEvent, GiftKind, Purse, decide};
 use crate::domain::{
-    AggregateType, DomainEvent, EventSourced, Intent, Money,
+    Money,
+    aggregate::event_sourced,
     ids::{OrderId, PaymentId, RefundId, UserId},
     order::{Attempt, DeliveryType},
 };
@@ -173,47 +174,4 @@ pub enum GiftRefundState {
     Reverted,
 }
 
-impl cqrs_es::Aggregate for Gift {
-    const TYPE: &'static str = "gift";
-    type Command = Intent<GiftCommand>;
-    type Event = GiftEvent;
-    type Error = GiftError;
-    type Services = ();
-
-    async fn handle(
-        &mut self,
-        intent: Self::Command,
-        (): &Self::Services,
-        sink: &cqrs_es::event_sink::EventSink<Self>,
-    ) -> Result<(), Self::Error> {
-        for event in self.decide(&intent)? {
-            sink.write(event, self).await;
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, event: Self::Event) {
-        self.evolve(event);
-    }
-}
-
-impl EventSourced for Gift {
-    type Action = GiftCommand;
-
-    const AGGREGATE_TYPE: AggregateType = AggregateType::Gift;
-
-    fn decide(&self, intent: &Self::Command) -> Result<Vec<Self::Event>, Self::Error> {
-        decide::decide(self, intent)
-    }
-
-    fn to_domain_event(event: Self::Event) -> DomainEvent {
-        DomainEvent::Gift(event)
-    }
-
-    fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event> {
-        match event {
-            DomainEvent::Gift(event) => Some(event),
-            DomainEvent::Order(_) | DomainEvent::Payment(_) | DomainEvent::Dispute(_) => None,
-        }
-    }
-}
+event_sourced!(Gift, "gift", GiftCommand, GiftEvent, GiftError, {});

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::{DeliveryType, Funds, GiftUse, OrderCommand, OrderError, OrderEvent, OrderStatus, RefundSource, decide};
 use crate::domain::{
-    AggregateType, DomainEvent, EventSourced, Intent, Money, Portion, PortionMove,
+    Money, Portion, PortionMove,
+    aggregate::event_sourced,
     ids::{DisputeId, PaymentId, ProducerId, RefundId, UserId},
     payment::FailureReason,
 };
@@ -204,39 +205,7 @@ pub enum PartState {
     Settled,
 }
 
-impl cqrs_es::Aggregate for Order {
-    const TYPE: &'static str = "order";
-    type Command = Intent<OrderCommand>;
-    type Event = OrderEvent;
-    type Error = OrderError;
-    type Services = ();
-
-    async fn handle(
-        &mut self,
-        intent: Self::Command,
-        (): &Self::Services,
-        sink: &cqrs_es::event_sink::EventSink<Self>,
-    ) -> Result<(), Self::Error> {
-        for event in self.decide(&intent)? {
-            sink.write(event, self).await;
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, event: Self::Event) {
-        self.evolve(event);
-    }
-}
-
-impl EventSourced for Order {
-    type Action = OrderCommand;
-
-    const AGGREGATE_TYPE: AggregateType = AggregateType::Order;
-
-    fn decide(&self, intent: &Self::Command) -> Result<Vec<Self::Event>, Self::Error> {
-        decide::decide(self, intent)
-    }
-
+event_sourced!(Order, "order", OrderCommand, OrderEvent, OrderError, {
     fn portions(&self, events: &[Self::Event]) -> Option<PortionMove> {
         events.iter().find_map(|event| self.moves_portions(event))
     }
@@ -244,15 +213,4 @@ impl EventSourced for Order {
     fn short_of_portions() -> Option<Self::Error> {
         Some(OrderError::InsufficientPortions)
     }
-
-    fn to_domain_event(event: Self::Event) -> DomainEvent {
-        DomainEvent::Order(event)
-    }
-
-    fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event> {
-        match event {
-            DomainEvent::Order(event) => Some(event),
-            DomainEvent::Payment(_) | DomainEvent::Dispute(_) | DomainEvent::Gift(_) => None,
-        }
-    }
-}
+});

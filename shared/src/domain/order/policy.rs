@@ -21,6 +21,8 @@ pub struct OrderPolicy {
     pub remind_after: TimeDelta,
     /// A pre-order may be accepted until this long before it is wanted.
     pub preorder_lead: TimeDelta,
+    /// How far ahead a meal may be ordered.
+    pub preorder_ahead: TimeDelta,
     /// How long after its promised time a meal that was not handed over is an alarm.
     pub stuck_after: TimeDelta,
     /// How long after the delivery the cook sees whom the meal was for.
@@ -51,6 +53,7 @@ impl Default for OrderPolicy {
             acceptance_window: TimeDelta::minutes(15),
             remind_after: TimeDelta::minutes(2),
             preorder_lead: TimeDelta::hours(2),
+            preorder_ahead: TimeDelta::days(30),
             stuck_after: TimeDelta::hours(2),
             contact_shown_after_delivery: TimeDelta::hours(24),
             auto_complete_after: TimeDelta::hours(24),

@@ -11,7 +11,8 @@ use super::{
     Provider, Purpose, RefundFinding, UnappliedCause, decide,
 };
 use crate::domain::{
-    AggregateType, DomainEvent, EventSourced, Intent, Money,
+    Money,
+    aggregate::event_sourced,
     ids::{PaymentId, RefundId, UserId},
 };
 
@@ -233,47 +234,4 @@ pub enum RefundState {
     },
 }
 
-impl cqrs_es::Aggregate for Payment {
-    const TYPE: &'static str = "payment";
-    type Command = Intent<PaymentCommand>;
-    type Event = PaymentEvent;
-    type Error = PaymentError;
-    type Services = ();
-
-    async fn handle(
-        &mut self,
-        intent: Self::Command,
-        (): &Self::Services,
-        sink: &cqrs_es::event_sink::EventSink<Self>,
-    ) -> Result<(), Self::Error> {
-        for event in self.decide(&intent)? {
-            sink.write(event, self).await;
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, event: Self::Event) {
-        self.evolve(event);
-    }
-}
-
-impl EventSourced for Payment {
-    type Action = PaymentCommand;
-
-    const AGGREGATE_TYPE: AggregateType = AggregateType::Payment;
-
-    fn decide(&self, intent: &Self::Command) -> Result<Vec<Self::Event>, Self::Error> {
-        decide::decide(self, intent)
-    }
-
-    fn to_domain_event(event: Self::Event) -> DomainEvent {
-        DomainEvent::Payment(event)
-    }
-
-    fn from_domain_event(event: &DomainEvent) -> Option<&Self::Event> {
-        match event {
-            DomainEvent::Payment(event) => Some(event),
-            DomainEvent::Order(_) | DomainEvent::Dispute(_) | DomainEvent::Gift(_) => None,
-        }
-    }
-}
+event_sourced!(Payment, "payment", PaymentCommand, PaymentEvent, PaymentError, {});

@@ -58,6 +58,8 @@ settings! {
     order_accept_minutes = "HOMEFOOD_ORDER_ACCEPT_MINUTES", 15, 1..=1_440;
     /// Minutes before it is wanted until which a pre-order may be accepted.
     order_preorder_lead_minutes = "HOMEFOOD_ORDER_PREORDER_LEAD_MINUTES", 120, 0..=10_080;
+    /// Days ahead for which a meal may be ordered.
+    order_preorder_ahead_days = "HOMEFOOD_ORDER_PREORDER_AHEAD_DAYS", 30, 1..=365;
     /// Minutes after its promised time from which a meal that was not handed over is an alarm.
     order_stuck_minutes = "HOMEFOOD_ORDER_STUCK_MINUTES", 120, 1..=10_080;
     /// Hours after which a delivered order is complete by itself.
@@ -171,6 +173,7 @@ impl DomainSettings {
             remind_after: TimeDelta::minutes(self.order_remind_minutes),
             acceptance_window: TimeDelta::minutes(self.order_accept_minutes),
             preorder_lead: TimeDelta::minutes(self.order_preorder_lead_minutes),
+            preorder_ahead: TimeDelta::days(self.order_preorder_ahead_days),
             stuck_after: TimeDelta::minutes(self.order_stuck_minutes),
             auto_complete_after: TimeDelta::hours(self.order_auto_complete_hours),
             payout_delay: TimeDelta::hours(self.order_payout_delay_hours),
@@ -294,8 +297,12 @@ mod tests {
         ("HOMEFOOD_FEED_RESUMABLE_DAYS", 7),
     ];
 
-    /// Bounds of memory that the business does not name.
-    const OURS: &[(&str, i64)] = &[("HOMEFOOD_ORDER_PAYMENT_ATTEMPTS_OPENED_MAX", 20), ("HOMEFOOD_GIFT_USES_MAX", 200)];
+    /// Bounds that the business does not name.
+    const OURS: &[(&str, i64)] = &[
+        ("HOMEFOOD_ORDER_PAYMENT_ATTEMPTS_OPENED_MAX", 20),
+        ("HOMEFOOD_ORDER_PREORDER_AHEAD_DAYS", 30),
+        ("HOMEFOOD_GIFT_USES_MAX", 200),
+    ];
 
     #[test]
     fn every_default_is_what_the_business_says() {

@@ -57,7 +57,9 @@ fn check_form(request: &CreateOrder, now: DateTime<Utc>) -> Result<(), OrderErro
         check_range(line.quantity, "/items", 1, QUANTITY_MAX)?;
     }
     match request.requested_for {
-        Some(wanted) if wanted <= now => Err(OrderError::InvalidValue { pointer: "/requested_for" }),
+        Some(wanted) if wanted <= now || wanted - now > request.policy.preorder_ahead => {
+            Err(OrderError::InvalidValue { pointer: "/requested_for" })
+        }
         Some(_) | None => Ok(()),
     }
 }

@@ -128,13 +128,15 @@ fn lines_and_quantities_have_limits() {
 }
 
 #[test]
-fn a_meal_is_wanted_in_the_future() {
-    check(
-        &[],
-        placing(|it| it.requested_for = Some(minute(0))),
-        Err(OrderError::InvalidValue { pointer: "/requested_for" }),
-    );
-    assert_eq!(names(&[], placing(|it| it.requested_for = Some(minute(300)))), Ok(vec!["order_created"]));
+fn a_meal_is_wanted_in_the_future_and_within_a_month() {
+    let month = 30 * 24 * 60;
+    for wanted in [minute(0), minute(month) + TimeDelta::seconds(1), DateTime::<Utc>::MAX_UTC] {
+        let refused = Err(OrderError::InvalidValue { pointer: "/requested_for" });
+        check(&[], placing(|it| it.requested_for = Some(wanted)), refused);
+    }
+    for wanted in [minute(300), minute(month)] {
+        assert_eq!(names(&[], placing(|it| it.requested_for = Some(wanted))), Ok(vec!["order_created"]));
+    }
 }
 
 #[test]
