@@ -1,14 +1,16 @@
 //! Between the payments and their providers: does what a payment needs done, and puts into commands what came of it.
 
+mod refunds;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use shared::{
     domain::{
-        Money, PaymentId,
+        PaymentId,
         payment::{
-            AbortOutcome, EvidenceSource, NextRefund, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider,
-            ProviderReport, ProviderStatus, RecordProviderStatus, RefundOutcome, RefundState,
+            AbortOutcome, EvidenceSource, Payment, PaymentCommand, PaymentPolicy, PaymentStatus, Provider,
+            ProviderReport, ProviderStatus, RecordProviderStatus,
         },
     },
     runtime::Clock,
@@ -20,13 +22,11 @@ use crate::{
     process_managers::{Cause, Effect, EffectRun, Effects},
     providers::{
         AbortAttempt, Aborted, CallCtx, CallError, Captured, ConfirmRequest, GuardedProvider, OpenSession, Opened,
-        OperationGroup, PaymentState, RefundAttempt, Refunded, abort, capture, open_session, refund,
+        OperationGroup, PaymentState, abort, capture, open_session,
     },
 };
 
 /// How long one effect may talk to the provider: what an interactive caller bears.
-/// The code of a refund that is not sent because the bank took the money back itself.
-const TAKEN_BACK: &str = "taken_back_by_the_bank";
 const CALL_LIMIT: Duration = Duration::from_secs(8);
 /// The rest before a provider that did not answer is asked again, unless the settings say otherwise.
 const REST: Duration = Duration::from_secs(5);
@@ -34,6 +34,8 @@ const REST: Duration = Duration::from_secs(5);
 const OPENS_MAX: u32 = 5;
 /// How often calling off is tried in one go; then it rests.
 const ABORTS_MAX: u32 = 5;
+/// How often held money is asked for in one go; then it rests.
+const CAPTURES_MAX: u32 = 3;
 /// How often a provider is asked in one go what it says now.
 const ASKS_MAX: u32 = 5;
 
@@ -139,7 +141,7 @@ impl PaymentDesk {
                 Ok(state.report(EvidenceSource::Poll).map(|report| self.told(report)).into_iter().collect())
             }
             Opened::Failed { reason, code, .. } => Ok(vec![PaymentCommand::FailInit { reason, code }]),
-            Opened::Unknown { init_try } if run.attempt < OPENS_MAX => {
+            Opened::Unknown { init_try } if run.has_another_of(OPENS_MAX) => {
                 run.init_try = init_try;
                 Err(self.rest)
             }
@@ -155,7 +157,7 @@ impl PaymentDesk {
         match self.abort(id, payment, ctx).await {
             Some(Aborted::Ended(outcome)) => Ok(vec![PaymentCommand::RecordAbortOutcome(outcome)]),
             Some(Aborted::Reported(report)) => Ok(vec![self.told(report)]),
-            Some(Aborted::Nothing { because }) if run.attempt < ABORTS_MAX => {
+            Some(Aborted::Nothing { because }) if run.has_another_of(ABORTS_MAX) => {
                 tracing::warn!(payment.id = %id, because, "payment not called off yet");
                 Err(self.rest)
             }
@@ -168,7 +170,7 @@ impl PaymentDesk {
     async fn ask_now(&self, payment: &Payment, ctx: &CallCtx, run: &EffectRun) -> Done {
         match self.ask(payment, ctx.operation_id).await {
             Ok(told) => Ok(told.into_iter().collect()),
-            Err(_) if run.attempt < ASKS_MAX => Err(self.rest),
+            Err(_) if run.has_another_of(ASKS_MAX) => Err(self.rest),
             Err(_) => Ok(Vec::new()),
         }
     }
@@ -184,21 +186,22 @@ impl PaymentDesk {
         Some(abort(self.provider(terms.provider)?, ctx, &attempt).await)
     }
 
-    async fn take(&self, id: PaymentId, payment: &Payment, ctx: &CallCtx) -> Done {
+    async fn take(&self, id: PaymentId, payment: &Payment, ctx: &CallCtx, run: &EffectRun) -> Done {
         let wanted = (payment.terms(), payment.in_flight_capture(), payment.provider_payment_id());
         let (Some(terms), Some((amount, _)), Some(provider_payment_id)) = wanted else { return Ok(Vec::new()) };
         let Some(provider) = self.provider(terms.provider) else { return Ok(Vec::new()) };
         let request = ConfirmRequest { provider_payment_id: provider_payment_id.to_owned(), amount };
         match capture(provider, ctx, &request).await {
             Captured::Reported(report) => Ok(vec![self.told(report)]),
-            Captured::Unknown => Err(self.rest),
+            Captured::Unknown => self.not_taken("the provider did not say that it was taken", run),
             Captured::Failed { code } => {
                 tracing::warn!(payment.id = %id, code, "the held money was not given; the hold is lifted");
                 match self.abort(id, payment, ctx).await {
                     Some(Aborted::Reported(report)) => Ok(vec![self.told(report)]),
                     Some(Aborted::Ended(_)) => Ok(vec![self.told(ProviderReport {
                         provider_payment_id: provider_payment_id.to_owned(),
-                        order_ref: terms.provider_order_ref.clone(),
+                        // Of the page that the customer paid on: an earlier one says nothing about it.
+                        order_ref: id.provider_order_ref(payment.session().map_or(1, |session| session.init_try)),
                         status: ProviderStatus::Voided,
                         provider_word: "CAPTURE_REFUSED".to_owned(),
                         amount: None,
@@ -206,10 +209,19 @@ impl PaymentDesk {
                         error_code: code,
                         customer_retryable: true,
                     })]),
-                    Some(Aborted::Nothing { .. }) | None => Err(self.rest),
+                    Some(Aborted::Nothing { because }) => self.not_taken(&because, run),
+                    None => self.not_taken("the provider is switched off", run),
                 }
             }
         }
+    }
+
+    /// The flow does not wait for ever: whoever calls the order off meanwhile is heard, and a timer goes on.
+    fn not_taken(&self, because: &str, run: &EffectRun) -> Done {
+        if run.has_another_of(CAPTURES_MAX) {
+            return Err(self.rest);
+        }
+        Ok(vec![PaymentCommand::PostponeCapture { because: because.to_owned() }])
     }
 
     /// Asks where a payment stands; nobody waits for it, so an answer that does not come is left to the next time.
@@ -241,75 +253,6 @@ impl PaymentDesk {
         }
         Ok(Vec::new())
     }
-
-    async fn give_back(&self, payment_id: PaymentId, payment: &Payment, ctx: &CallCtx, run: &EffectRun) -> Done {
-        let (Some(terms), Some(id)) = (payment.terms(), payment.provider_payment_id()) else { return Ok(Vec::new()) };
-        let Some(provider) = self.provider(terms.provider) else { return Ok(Vec::new()) };
-        let in_doubt = payment.in_flight_refund().and_then(|refund| match refund.state {
-            RefundState::Unknown { epoch } | RefundState::Submitted { epoch } => {
-                Some((refund.refund_id, refund.amount, epoch))
-            }
-            RefundState::Requested | RefundState::Succeeded | RefundState::BackAlready | RefundState::Failed { .. } => {
-                None
-            }
-        });
-        let next = payment.next_refund(self.clock.now()).map(|next| (next.refund_id, next.amount, next.epoch));
-        let Some((refund_id, amount, epoch)) = in_doubt.or(next) else {
-            return Ok(self.leave_to_people(payment_id, payment).await);
-        };
-        let attempt = RefundAttempt {
-            provider_payment_id: id.to_owned(),
-            refund_id,
-            epoch,
-            amount,
-            takes_the_rest: left_after(payment, amount) == Some(0),
-            sent_before: in_doubt.is_some() || run.may_be_repeated,
-        };
-        let done = refund(provider, ctx, &attempt).await;
-        self.keep_case(payment_id, &attempt, &done).await;
-        let outcome = done.outcome;
-        Ok(vec![PaymentCommand::RecordRefundResult { refund_id, epoch, outcome }])
-    }
-}
-
-impl PaymentDesk {
-    /// Money that the customer's bank took back itself is not sent a second time: people say whether it was the refund.
-    async fn leave_to_people(&self, id: PaymentId, payment: &Payment) -> Vec<PaymentCommand> {
-        let Some(NextRefund { refund_id, epoch, .. }) = payment.crowded_out(self.clock.now()) else {
-            return Vec::new();
-        };
-        if let Some(cases) = &self.cases {
-            let detail = format!("refund {refund_id}: {TAKEN_BACK}: the bank took the money back itself");
-            cases.open(id, CaseKind::RefundRefused, &detail).await;
-        }
-        let outcome = RefundOutcome::Failed { code: Some(TAKEN_BACK.to_owned()), retry_at: None };
-        vec![PaymentCommand::RecordRefundResult { refund_id, epoch, outcome }]
-    }
-
-    /// Opens a case for a person, or closes it.
-    async fn keep_case(&self, id: PaymentId, attempt: &RefundAttempt, done: &Refunded) {
-        let Some(cases) = &self.cases else { return };
-        let refund_id = attempt.refund_id;
-        match &done.outcome {
-            _ if done.is_parked => {
-                let detail = format!("refund {refund_id}, epoch {}: look whether the bank did it", attempt.epoch);
-                cases.open(id, CaseKind::RefundAmbiguous, &detail).await;
-            }
-            RefundOutcome::Failed { code, retry_at: None } => {
-                let code = code.as_deref().unwrap_or("no code");
-                cases.open(id, CaseKind::RefundRefused, &format!("refund {refund_id}: {code}")).await;
-            }
-            // Only what was in doubt or refused before can have left a case.
-            RefundOutcome::Succeeded if attempt.sent_before || attempt.epoch > 1 => {
-                cases.clear_up(id, CaseKind::RefundAmbiguous).await;
-                cases.clear_up(id, CaseKind::RefundRefused).await;
-            }
-            RefundOutcome::Succeeded
-            | RefundOutcome::Failed { .. }
-            | RefundOutcome::Submitted
-            | RefundOutcome::Unknown => {}
-        }
-    }
 }
 
 fn fallback(enabled: &[Provider], is_closed: impl Fn(Provider) -> bool) -> Option<Provider> {
@@ -336,12 +279,6 @@ fn not_yet(because: String) -> PaymentCommand {
     PaymentCommand::RecordAbortOutcome(AbortOutcome::NotYet { because })
 }
 
-fn left_after(payment: &Payment, amount: Money) -> Option<i64> {
-    let refunded = payment.refunds().iter().filter(|refund| refund.state == RefundState::Succeeded);
-    let refunded: i64 = refunded.map(|refund| refund.amount.minor()).sum();
-    Some(payment.captured()?.minor() - refunded - amount.minor())
-}
-
 #[async_trait]
 impl Effects for PaymentDesk {
     async fn perform(&self, effect: Effect, payment: &Payment, cause: &Cause, run: &mut EffectRun) -> Done {
@@ -354,7 +291,7 @@ impl Effects for PaymentDesk {
                 self.open(id, payment, &ctx, run).await
             }
             Effect::Abort(id) => self.call_off(id, payment, &ctx, run).await,
-            Effect::Capture(id) => self.take(id, payment, &ctx).await,
+            Effect::Capture(id) => self.take(id, payment, &ctx, run).await,
             Effect::Ask(_) => self.ask_now(payment, &ctx, run).await,
             Effect::Refund(id) => self.give_back(id, payment, &ctx, run).await,
             Effect::Look(id) => self.look(id, payment, &ctx).await,

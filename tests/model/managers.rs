@@ -32,6 +32,8 @@ pub enum Do {
     Step(Step),
     /// What came of an effect, to be written down.
     WriteDown(PaymentId, PaymentCommand),
+    /// What is about to be done, to be written down before it is done in the same turn.
+    Announce(Effect, PaymentCommand),
 }
 
 /// What follows from an event or a timer, half done.
@@ -126,7 +128,11 @@ impl World {
             | TimerKind::GiftExpiry
             | TimerKind::GiftReservationTtl => self.situate_gift(&mut situation, timer.aggregate_id),
             TimerKind::DisputeResponse | TimerKind::DisputeDecision => {}
-            TimerKind::CaptureLimit | TimerKind::RefundRetry | TimerKind::AbortRetry | TimerKind::PaymentPoll => {
+            TimerKind::CaptureLimit
+            | TimerKind::RefundRetry
+            | TimerKind::AbortRetry
+            | TimerKind::CaptureRetry
+            | TimerKind::PaymentPoll => {
                 situation.payment = self.payments.get(&timer.aggregate_id).map(|held| held.state.clone());
             }
         }
@@ -138,6 +144,7 @@ impl World {
             correlation_id: timer.correlation_id,
             traceparent: None,
             may_be_repeated: true,
+            is_timer: true,
         };
         let todo = vec![(cause, steps.into_iter().map(Do::Step).rev().collect())];
         self.works.push(Work::new(None, None, Some(timer), todo));
@@ -216,21 +223,38 @@ impl World {
                 self.submit::<Payment>(payment_id.0, &from, command);
                 self.end_turn(work);
             }
+            Do::Announce(effect, command) => {
+                let command_id = self.fresh_id();
+                let from = From { command_id, leaves_receipt: false, ..work.named(&cause, command_id) };
+                self.submit::<Payment>(effect.payment_id().0, &from, command);
+                self.perform(effect, &cause, work).await;
+            }
         }
     }
 
     /// Talks to the bank, and writes down later what came of it. Somebody else may have the payment's turn.
     async fn act(&mut self, effect: Effect, cause: &Cause, work: &mut Work) {
         let payment_id = effect.payment_id();
-        let Some(held) = self.payments.get(&payment_id.0) else { return };
+        if !self.payments.contains_key(&payment_id.0) {
+            return;
+        }
         if !self.busy.insert(payment_id) {
             work.push([Do::Step(Step::Effect(effect))].into_iter());
             return;
         }
         work.turn = Some(payment_id);
-        let payment = held.state.clone();
+        self.perform(effect, cause, work).await;
+    }
+
+    async fn perform(&mut self, effect: Effect, cause: &Cause, work: &mut Work) {
+        let payment_id = effect.payment_id();
+        let payment = self.payments[&payment_id.0].state.clone();
+        let announced = work.run.announced;
         match self.desk.perform(effect, &payment, cause, &mut work.run).await {
             Ok(news) if news.is_empty() => self.end_turn(work),
+            Ok(news) if work.run.announced != announced => {
+                work.push(news.into_iter().map(|command| Do::Announce(effect, command)));
+            }
             Ok(news) => work.push(news.into_iter().map(|command| Do::WriteDown(payment_id, command))),
             Err(_) => {
                 self.end_turn(work);
@@ -278,8 +302,7 @@ impl World {
 
 impl Work {
     fn new(flow: Option<Uuid>, event: Option<usize>, timer: Option<NewTimer>, todo: Vec<(Cause, Vec<Do>)>) -> Self {
-        let may_be_repeated = todo.first().is_some_and(|(cause, _)| cause.may_be_repeated);
-        let run = EffectRun { attempt: 1, init_try: 1, may_be_repeated };
+        let run = EffectRun::of(&todo[0].0);
         Self { flow, event, timer, todo, asked: Vec::new(), run, turn: None }
     }
 
@@ -328,5 +351,6 @@ fn cause_of(event: &RecordedEvent, manager: &'static str, may_be_repeated: bool)
         correlation_id: event.correlation_id,
         traceparent: None,
         may_be_repeated,
+        is_timer: false,
     }
 }

@@ -1,10 +1,10 @@
 //! Events from which nobody could draw the consequences, and the later ones of their flows, which wait behind them in
-//! order. Rows of the table `dead_letters`: who sets one to PENDING has it tried again, who sets it to DISCARDED has it
-//! passed over.
+//! order. Rows of the table `dead_letters`: a letter is tried again by itself, less and less often, and then PARKED for a
+//! person; who sets one to PENDING has it tried again, who sets it to DISCARDED has it passed over.
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::log::{Position, RecordedEvent};
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
@@ -13,6 +13,10 @@ use super::executor::Poison;
 
 /// The name of the queue and of its handler.
 pub const QUEUE: &str = "process_managers";
+/// How often a letter is tried again by itself.
+const RETRIES_MAX: i32 = 3;
+/// The rest before the first of these tries; it doubles.
+const RETRY_DELAY: TimeDelta = TimeDelta::seconds(60);
 /// The statuses in which a letter holds its flow up.
 const OPEN: [&str; 3] = ["PENDING", "PARKED", "BLOCKED"];
 
@@ -50,7 +54,13 @@ pub(super) async fn heads(db: &PgPool, flow: Option<Uuid>, now: DateTime<Utc>) -
     rows.iter().map(head).collect()
 }
 
-/// Writes an event down: as PARKED with what is wrong, or as BLOCKED behind another. Written twice, it stays what it
+/// When a letter that was tried again so often is tried next; none once it waits for a person.
+fn next_retry(retry_count: i32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    (retry_count < RETRIES_MAX)
+        .then(|| now + RETRY_DELAY * 2_i32.saturating_pow(retry_count.clamp(0, 20).unsigned_abs()))
+}
+
+/// Writes an event down: as PENDING with what is wrong, or as BLOCKED behind another. Written twice, it stays what it
 /// was.
 pub(super) async fn put(
     db: &PgPool,
@@ -58,12 +68,16 @@ pub(super) async fn put(
     poison: Option<&Poison>,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let status = if poison.is_some() { "PARKED" } else { "BLOCKED" };
+    let (status, next_retry_at) = match poison {
+        Some(_) => ("PENDING", next_retry(0, now)),
+        None => ("BLOCKED", None),
+    };
     sqlx::query(
         "
         INSERT INTO dead_letters (id, queue_name, handler, message_type, payload, position, aggregate_type,
-            aggregate_id, sequence, status, error_message, error_traceback, max_retries, first_failed_at, last_failed_at)
-        VALUES ($1, $2, $2, $3, $4::json, $5, $6, $7, $8, $9, $10, $11, 0, $12, $12)
+            aggregate_id, sequence, status, error_message, error_traceback, max_retries, next_retry_at,
+            first_failed_at, last_failed_at)
+        VALUES ($1, $2, $2, $3, $4::json, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)
         ON CONFLICT (queue_name, position) DO NOTHING
         ",
     )
@@ -78,6 +92,8 @@ pub(super) async fn put(
     .bind(status)
     .bind(poison.map_or_else(|| "waits behind an older letter".to_owned(), ToString::to_string))
     .bind(poison.map_or("", |poison| poison.manager))
+    .bind(RETRIES_MAX)
+    .bind(next_retry_at)
     .bind(now)
     .execute(db)
     .await?;
@@ -101,18 +117,22 @@ pub(super) async fn mark_redriven(db: &PgPool, position: Position) -> Result<(),
     Ok(())
 }
 
-/// It failed again, and waits for a person again.
+/// It failed again: it is tried later, or waits for a person from now on; says which.
 pub(super) async fn mark_failed(
     db: &PgPool,
     position: Position,
     poison: &Poison,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
+    let before = "SELECT retry_count FROM dead_letters WHERE queue_name = $1 AND position = $2";
+    let before: Option<i32> = sqlx::query_scalar(before).bind(QUEUE).bind(position as i64).fetch_optional(db).await?;
+    let retry_count = before.unwrap_or(0).saturating_add(1);
+    let next_retry_at = next_retry(retry_count, now);
     sqlx::query(
         "
         UPDATE dead_letters
-        SET status = 'PARKED', next_retry_at = NULL, retry_count = retry_count + 1, error_message = $3,
-            error_traceback = $4, last_failed_at = $5, published_at = NULL
+        SET status = CASE WHEN $7::timestamptz IS NULL THEN 'PARKED' ELSE 'PENDING' END, next_retry_at = $7,
+            retry_count = $8, error_message = $3, error_traceback = $4, last_failed_at = $5, published_at = NULL
         WHERE queue_name = $1 AND position = $2 AND status = ANY ($6)
         ",
     )
@@ -122,9 +142,11 @@ pub(super) async fn mark_failed(
     .bind(poison.manager)
     .bind(now)
     .bind(OPEN)
+    .bind(next_retry_at)
+    .bind(retry_count)
     .execute(db)
     .await?;
-    Ok(())
+    Ok(next_retry_at.is_none())
 }
 
 /// The letters in one open status.

@@ -31,6 +31,7 @@ pub fn on_timer(kind: TimerKind, aggregate_id: Uuid, round: u32, situation: &Sit
         TimerKind::PayoutRelease => vec![Step::order(order_id, OrderCommand::ReleasePayout)],
         TimerKind::CaptureLimit => on_capture_limit(payment_id, situation),
         TimerKind::AbortRetry => vec![Step::Effect(Effect::Abort(payment_id))],
+        TimerKind::CaptureRetry => vec![Step::Effect(Effect::Capture(payment_id))],
         TimerKind::ProducerRemind => vec![Step::order(order_id, OrderCommand::RemindProducer)],
         TimerKind::StuckFulfilment => on_stuck(situation),
         TimerKind::DisputeResponse => {

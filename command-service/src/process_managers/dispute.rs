@@ -17,7 +17,7 @@ use shared::{
 };
 
 use super::{
-    gift_purchase::block,
+    gift_purchase::{block, bought},
     step::{Situation, Step},
 };
 
@@ -113,9 +113,11 @@ fn on_chargeback(payment_id: PaymentId, chargeback: &PaymentChargebackRecorded, 
             vec![alarm, claim(order_id, chargeback, situation)]
         }
         // What was bought with the money that the bank took back must not be spent.
-        Some(Purpose::Gift { gift_id }) => vec![alarm, block(gift_id, "the bank took its money back")],
+        Some(Purpose::Gift { gift_id }) if bought(payment_id, situation) => {
+            vec![alarm, block(gift_id, "the bank took its money back")]
+        }
         // Nothing was bought with it: there is nobody to dispute with.
-        Some(Purpose::Order { .. }) | None => vec![alarm],
+        Some(Purpose::Order { .. } | Purpose::Gift { .. }) | None => vec![alarm],
     }
 }
 

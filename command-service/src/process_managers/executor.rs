@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use shared::{
     domain::{
-        Actor, EventSourced, Intent, PaymentId,
+        Actor, EventSourced, Intent, PaymentId, RefundId,
         dispute::Dispute,
         order::{Order, OrderCommand},
         payment::{Payment, PaymentCommand},
@@ -54,6 +54,24 @@ pub struct EffectRun {
     pub init_try: u32,
     /// Whether the provider may have heard of it before: an earlier try, or a process that was killed.
     pub may_be_repeated: bool,
+    /// Whether there may be another try in this run. A timer makes one: it has another date.
+    pub may_rest: bool,
+    /// The refund, and its epoch, that this run is about to send. Changed by [`Effects::perform`], it asks to be called
+    /// again once its news is durable; whoever else finds the epoch submitted does not know whether it was sent.
+    pub announced: Option<(RefundId, u32)>,
+}
+
+impl EffectRun {
+    /// The first try of what follows from `cause`.
+    pub fn of(cause: &Cause) -> Self {
+        let (may_be_repeated, may_rest) = (cause.may_be_repeated, !cause.is_timer);
+        Self { attempt: 1, init_try: 1, may_be_repeated, may_rest, announced: None }
+    }
+
+    /// Whether so many tries leave another one.
+    pub fn has_another_of(&self, tries_max: u32) -> bool {
+        self.may_rest && self.attempt < tries_max
+    }
 }
 
 /// What a step follows from.
@@ -71,6 +89,8 @@ pub struct Cause {
     pub traceparent: Option<Arc<str>>,
     /// Whether an earlier process may have begun with it.
     pub may_be_repeated: bool,
+    /// Whether it is a timer: nobody rests in its name.
+    pub is_timer: bool,
 }
 
 /// The step cannot be done, now or later, without a person.
@@ -128,6 +148,7 @@ impl Executor {
                 correlation_id: event.correlation_id,
                 traceparent: event.metadata.traceparent.clone(),
                 may_be_repeated,
+                is_timer: false,
             };
             self.perform(&cause, event.aggregate_id, steps).await?;
         }
@@ -251,13 +272,19 @@ impl Executor {
     /// second finds what the first one wrote.
     async fn act(&self, effect: Effect, cause: &Cause) -> Result<(), Poison> {
         let payment_id = effect.payment_id();
-        let mut run = EffectRun { attempt: 1, init_try: 1, may_be_repeated: cause.may_be_repeated };
+        let mut run = EffectRun::of(cause);
         loop {
             let turn = self.turns.take(payment_id.0).await;
-            let Some(payment) = self.load(&self.payments, payment_id.0).await? else { return Ok(()) };
-            let rest = match self.effects.perform(effect, &payment, cause, &mut run).await {
-                Ok(news) => return self.write_down(cause, payment_id, news).await,
-                Err(rest) => rest,
+            let rest = loop {
+                let Some(payment) = self.load(&self.payments, payment_id.0).await? else { return Ok(()) };
+                let announced = run.announced;
+                match self.effects.perform(effect, &payment, cause, &mut run).await {
+                    Ok(news) => self.write_down(cause, payment_id, news).await?,
+                    Err(rest) => break rest,
+                }
+                if run.announced == announced {
+                    return Ok(());
+                }
             };
             drop(turn);
             self.turns.rest(rest).await;

@@ -11,7 +11,11 @@ use super::{
     gift_deadlines::is_given_up,
     step::{DishNow, GiftAct, Situation},
 };
-use crate::{catalogue::Catalogue, command_handler::CommandHandler, gift_vault::GiftVault};
+use crate::{
+    catalogue::{Catalogue, CatalogueError},
+    command_handler::CommandHandler,
+    gift_vault::GiftVault,
+};
 
 /// Gifts and what belongs to them. Cheap to clone.
 #[derive(Clone)]
@@ -74,7 +78,7 @@ impl Executor {
             && is_dish_order(reserved.order_id)
             && let Some(dish) = gift.and_then(|gift| gift.terms()?.dish.clone())
         {
-            situation.dish = self.dish_now(&dish).await?;
+            situation.dish = self.dish_now(&dish).await;
         }
         Ok(())
     }
@@ -102,12 +106,23 @@ impl Executor {
         Ok(situation)
     }
 
-    async fn dish_now(&self, dish: &GiftDish) -> Result<Option<DishNow>, Poison> {
+    /// A catalogue that does not answer is asked again, as the log is.
+    async fn dish_now(&self, dish: &GiftDish) -> Option<DishNow> {
+        let mut rest = REST_MIN;
+        loop {
+            match self.look_up(dish).await {
+                Ok(found) => return found,
+                Err(error) => tracing::warn!(%error, rest_ms = rest.as_millis(), "the catalogue is asked again"),
+            }
+            tokio::time::sleep(rest).await;
+            rest = (rest * 2).min(REST_MAX);
+        }
+    }
+
+    async fn look_up(&self, dish: &GiftDish) -> Result<Option<DishNow>, CatalogueError> {
         let catalogue = &self.gifts.catalogue;
-        let unreachable =
-            |error: crate::catalogue::CatalogueError| Poison { manager: "gift_use", reason: error.to_string() };
-        let facts = catalogue.dish_to_take(dish.dish_id, dish.quantity).await.map_err(unreachable)?;
-        let kitchen = catalogue.producer(dish.producer_id).await.map_err(unreachable)?;
+        let facts = catalogue.dish_to_take(dish.dish_id, dish.quantity).await?;
+        let kitchen = catalogue.producer(dish.producer_id).await?;
         Ok(facts.zip(kitchen).map(|(facts, kitchen)| DishNow {
             producer: kitchen.snapshot(self.clock.now()),
             line: facts.line(dish.quantity),

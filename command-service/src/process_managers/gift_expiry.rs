@@ -55,6 +55,9 @@ fn on_payment(event: &PaymentEvent, situation: &Situation) -> Vec<Step> {
         PaymentEvent::PaymentRefundSucceeded(it) => {
             Some((it.refund_id, GiftCommand::SettleRefund { refund_id: it.refund_id }))
         }
+        PaymentEvent::PaymentExternalRefundRecorded(it) => {
+            it.stands_for.map(|refund_id| (refund_id, GiftCommand::SettleRefund { refund_id }))
+        }
         PaymentEvent::PaymentRefundFailed(it) if it.retry_at.is_none() => {
             let reason = it.code.clone().unwrap_or_else(|| "the provider refused".to_owned());
             Some((it.refund_id, GiftCommand::RevertRefund { refund_id: it.refund_id, reason }))

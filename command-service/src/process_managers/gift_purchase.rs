@@ -31,7 +31,11 @@ fn on_gift(gift_id: GiftId, event: &GiftEvent, situation: &Situation) -> Vec<Ste
         GiftEvent::GiftPaymentRequested(requested) => vec![initiate(gift_id, requested, situation)],
         GiftEvent::GiftPaymentAttemptFailed(_) => give_up_if_exhausted(gift_id, situation),
         GiftEvent::GiftIssued(issued) => {
-            let applied = Step::payment(issued.payment_id, PaymentCommand::MarkApplied);
+            let applied = Step::Payment {
+                payment_id: issued.payment_id,
+                command: PaymentCommand::MarkApplied,
+                otherwise: vec![Step::Alarm { kind: "gift_issued_for_refused_money" }],
+            };
             let others = attempts(situation).filter(|payment_id| *payment_id != issued.payment_id);
             [applied].into_iter().chain(others.map(|payment_id| abort(payment_id, "another attempt paid"))).collect()
         }
@@ -97,9 +101,16 @@ fn on_payment(payment_id: PaymentId, event: &PaymentEvent, situation: &Situation
         }
         PaymentEvent::PaymentSucceeded(succeeded) => use_money(payment_id, gift_id, succeeded.amount, situation),
         PaymentEvent::PaymentIntegrityResolved(resolved) => on_looked_at(payment_id, gift_id, resolved, situation),
+        // It was to go back.
+        PaymentEvent::PaymentExternalRefundRecorded(refund) if refund.stands_for.is_some() => {
+            vec![Step::Alarm { kind: "external_refund" }]
+        }
         // The money is not ours any more.
-        PaymentEvent::PaymentExternalRefundRecorded(_) => {
+        PaymentEvent::PaymentExternalRefundRecorded(_) if bought(payment_id, situation) => {
             vec![Step::Alarm { kind: "external_refund" }, block(gift_id, "the bank gave its money back")]
+        }
+        PaymentEvent::PaymentExternalRefundRecorded(_) => {
+            vec![Step::Alarm { kind: "external_refund_of_unused_money" }]
         }
         // It will not buy the gift whatever comes of it, so it does not stand in the way of another attempt.
         PaymentEvent::PaymentUnapplied(_) => {
@@ -156,6 +167,12 @@ fn on_looked_at(
     };
     steps.extend(go_on(payment_id, resolved.decision));
     steps
+}
+
+/// Whether it is the payment that bought the gift, of all that were made for it.
+pub(super) fn bought(payment_id: PaymentId, situation: &Situation) -> bool {
+    let issue = situation.gift.as_ref().and_then(|gift| gift.issue());
+    issue.is_some_and(|issue| issue.payment_id == payment_id)
 }
 
 /// Nobody uses a gift whose money is in doubt.

@@ -35,7 +35,12 @@ fn on_order(event: &OrderEvent, situation: &Situation) -> Vec<Step> {
     let Some(share) = order.gift() else { return Vec::new() };
     let reservation_id = share.reservation_id;
     match event {
-        OrderEvent::OrderPaid(_) => vec![Step::gift(share.gift_id, GiftCommand::Redeem { reservation_id })],
+        OrderEvent::OrderPaid(_) => {
+            let act = GiftAct::Ask(Box::new(GiftCommand::Redeem { reservation_id }));
+            // The order is paid with a share that the gift does not give: the platform would pay it, so a person looks.
+            let otherwise = vec![Step::Alarm { kind: "gift_share_not_redeemed" }];
+            vec![Step::Gift { gift_id: share.gift_id, act, otherwise }]
+        }
         // What was paid comes back as a refund.
         OrderEvent::OrderCancelled(_) if order.receipt().is_none() => {
             let cause = ReleaseCause::OrderCancelled;

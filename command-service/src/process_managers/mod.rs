@@ -100,6 +100,7 @@ pub fn is_relevant(event: &DomainEvent) -> bool {
             | PaymentEvent::PaymentRefundSubmitted(_)
             | PaymentEvent::PaymentRefundUnknown(_)
             | PaymentEvent::PaymentAbortPostponed(_)
+            | PaymentEvent::PaymentCapturePostponed(_)
             | PaymentEvent::PaymentRefundResolutionProposed(_)
             | PaymentEvent::PaymentIntegrityResolutionProposed(_)
             | PaymentEvent::PaymentIntegrityViolated(_) => false,

@@ -43,13 +43,23 @@ fn on_order(order_id: OrderId, event: &OrderEvent, situation: &Situation) -> Vec
         OrderEvent::OrderPaymentRequested(requested) => vec![initiate(order_id, requested, situation)],
         OrderEvent::OrderPaymentAttemptFailed(_) => give_up_if_exhausted(order_id, situation),
         OrderEvent::OrderPaid(paid) => {
-            let applied = paid.payment_id.map(|payment_id| Step::payment(payment_id, PaymentCommand::MarkApplied));
+            let applied = paid.payment_id.map(|payment_id| apply(payment_id, paid.funds));
             let others = situation.order.as_ref().map_or(&[][..], Order::attempts);
             let others = others.iter().filter(|attempt| Some(attempt.payment_id) != paid.payment_id);
             applied.into_iter().chain(others.map(|attempt| abort(attempt.payment_id, "another attempt paid"))).collect()
         }
         _ => Vec::new(),
     }
+}
+
+/// Money that was taken and is refused by now paid an order all the same: a person has to look. A hold that was lifted
+/// meanwhile calls the order off.
+fn apply(payment_id: PaymentId, funds: Funds) -> Step {
+    let otherwise = match funds {
+        Funds::Captured => vec![Step::Alarm { kind: "order_paid_with_refused_money" }],
+        Funds::Authorized => Vec::new(),
+    };
+    Step::Payment { payment_id, command: PaymentCommand::MarkApplied, otherwise }
 }
 
 fn initiate(order_id: OrderId, requested: &OrderPaymentRequested, situation: &Situation) -> Step {
@@ -158,16 +168,15 @@ fn on_looked_at(
     let mut steps = match (resolved.decision, payment.captured()) {
         // The order has this money booked: it owes it, as an administrator's refund.
         (IntegrityDecision::RefundAll, _) if payment.is_applied() => {
-            vec![Step::order(
-                order_id,
-                OrderCommand::AuthorizeRefund(AuthorizeRefund {
-                    refund_id: RefundId::of_source(order_id, "admin", event_id),
-                    source: RefundSource::Admin,
-                    source_id: event_id,
-                    amount: RefundAmount::Rest,
-                    fault: Fault::Platform,
-                }),
-            )]
+            let command = OrderCommand::AuthorizeRefund(AuthorizeRefund {
+                refund_id: RefundId::of_source(order_id, "admin", event_id),
+                source: RefundSource::Admin,
+                source_id: event_id,
+                amount: RefundAmount::Rest,
+                fault: Fault::Platform,
+            });
+            // A dispute is open, or so many refunds were made: two administrators decided it, and a person carries it out.
+            vec![Step::Order { order_id, command, otherwise: vec![Step::Alarm { kind: "order_to_be_refunded" }] }]
         }
         (IntegrityDecision::AcceptAsProvider, Some(captured)) if !payment.is_applied() => {
             use_money(payment_id, order_id, captured, Funds::Captured, situation)

@@ -1,6 +1,6 @@
 //! The reconciler: whatever is not at its end is asked about, so that nothing depends on being told.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::domain::{
     PaymentId,
     payment::{Payment, PaymentStatus, RefundState},
@@ -32,13 +32,14 @@ pub(super) fn reconcile(payment_id: PaymentId, round: u32, situation: &Situation
     let round = round as usize;
     let Some(asked_at) = SCHEDULE.get(round) else {
         let ends_elsewhere = payment.status() == Some(PaymentStatus::Authorized) || payment.is_on_hold();
-        return if is_over(payment) || ends_elsewhere {
+        return if is_over(payment, situation.now) || ends_elsewhere {
             Vec::new()
         } else {
             vec![Step::Effect(Effect::GiveUp(payment_id))]
         };
     };
-    if is_over(payment) && payment.status() != Some(PaymentStatus::Failed) {
+    let is_over = is_over(payment, situation.now);
+    if is_over && payment.status() != Some(PaymentStatus::Failed) {
         return Vec::new();
     }
     let rest = SCHEDULE.get(round + 1).map_or(LAST_REST, |next| *next - *asked_at);
@@ -50,16 +51,23 @@ pub(super) fn reconcile(payment_id: PaymentId, round: u32, situation: &Situation
     } else if payment.status() == Some(PaymentStatus::Initiated) && !payment.is_aborting() {
         // Its customer still waits for a page.
         steps.push(Step::Effect(Effect::ResumeSession(payment_id)));
-    } else if !is_over(payment) || round >= LATE_MONEY_FROM {
+    } else if !is_over || round >= LATE_MONEY_FROM {
         steps.push(Step::Effect(Effect::Look(payment_id)));
     }
     steps
 }
 
-/// Nothing more is to come; a refund that a person has to do is that person's.
-fn is_over(payment: &Payment) -> bool {
-    let by_hand = |state: RefundState| matches!(state, RefundState::Failed { retry_at: None, .. });
-    let refunds_over = || payment.refunds().iter().all(|it| it.state.is_over() || by_hand(it.state));
+/// Nothing more is to come; a refund that a person has to do is that person's, and one that was put off has its own date.
+fn is_over(payment: &Payment, now: DateTime<Utc>) -> bool {
+    let waits_elsewhere = |state: RefundState| match state {
+        RefundState::Failed { retry_at, .. } => retry_at.is_none_or(|retry_at| retry_at > now),
+        RefundState::Requested
+        | RefundState::Submitted { .. }
+        | RefundState::Unknown { .. }
+        | RefundState::Succeeded
+        | RefundState::BackAlready => false,
+    };
+    let refunds_over = || payment.refunds().iter().all(|it| it.state.is_over() || waits_elsewhere(it.state));
     match payment.status() {
         Some(PaymentStatus::Succeeded | PaymentStatus::PartiallyRefunded) => refunds_over(),
         Some(

@@ -8,7 +8,10 @@ use shared::{
             AuthorizeRefund, Fault, Order, OrderCommand, OrderEvent, OrderRefundAuthorized, RefundAmount, RefundPart,
             RefundSource,
         },
-        payment::{Payment, PaymentCommand, PaymentEvent, PaymentRefundSource, PaymentStatus, RefundState},
+        payment::{
+            Payment, PaymentCommand, PaymentEvent, PaymentExternalRefundRecorded, PaymentRefundSource, PaymentStatus,
+            RefundState,
+        },
     },
     log::RecordedEvent,
 };
@@ -110,6 +113,15 @@ fn on_payment(event_id: Uuid, payment_id: PaymentId, event: &PaymentEvent, situa
         }
         PaymentEvent::PaymentSucceeded(_) => pay_back_what_waited(payment_id, situation),
         PaymentEvent::PaymentFailed(_) => forget_what_was_never_taken(payment_id, situation),
+        // It was ours after all: it is settled, not sent again, and the next one has its turn.
+        PaymentEvent::PaymentExternalRefundRecorded(PaymentExternalRefundRecorded {
+            stands_for: Some(refund_id),
+            ..
+        }) => {
+            let alarm = situation.order_of_payment().map(|_| Step::Alarm { kind: "external_refund" });
+            let settle = OrderCommand::SettleRefund { refund_id: *refund_id, part: RefundPart::Card };
+            alarm.into_iter().chain(told(*refund_id, settle)).chain([next]).collect()
+        }
         PaymentEvent::PaymentExternalRefundRecorded(refund) => book(event_id, payment_id, refund.amount, situation),
         _ => Vec::new(),
     }

@@ -287,7 +287,7 @@ async fn draw(executor: &Executor, event: &RecordedEvent, may_be_repeated: bool)
 /// Writes the event down and returns when that is durable, since the checkpoint then passes it by.
 async fn park(executor: &Executor, db: &PgPool, event: &Arc<RecordedEvent>, poison: Option<&Poison>) {
     if let Some(poison) = poison {
-        alarm(event, poison);
+        alarm(event, poison, "dead_letter_queued", false);
     }
     let mut rest = REST_MIN;
     while let Err(error) = dead_letters::put(db, event, poison, executor.clock.now()).await {
@@ -314,22 +314,23 @@ async fn redrive(executor: &Executor, db: &PgPool, feed: &LogFeed, flow: Uuid) -
         match draw(executor, event, true).await {
             Ok(()) => dead_letters::mark_redriven(db, position).await?,
             Err(poison) => {
-                alarm(event, &poison);
-                dead_letters::mark_failed(db, position, &poison, executor.clock.now()).await?;
+                let is_parked = dead_letters::mark_failed(db, position, &poison, executor.clock.now()).await?;
+                alarm(event, &poison, "dead_letter_retry_failed", is_parked);
                 return Ok(Some(position));
             }
         }
     }
 }
 
-fn alarm(event: &RecordedEvent, poison: &Poison) {
+fn alarm(event: &RecordedEvent, poison: &Poison, what: &'static str, is_parked: bool) {
     tracing::error!(
-        event = "dead_letter_queued",
+        event = what,
+        is_parked,
         position = event.position,
         event.id = %event.event_id,
         flow = %event.correlation_id,
         manager = poison.manager,
         reason = poison.reason,
-        "parked an event that nobody can draw the consequences of"
+        "nobody can draw the consequences of an event; it is tried again, or waits for a person once it is parked"
     );
 }

@@ -31,6 +31,8 @@ pub enum TimerKind {
     PaymentPoll,
     /// An attempt that the provider could not be brought to call off is tried again.
     AbortRetry,
+    /// Held money that the provider did not give is asked for again.
+    CaptureRetry,
     /// A cook who has not answered is reminded.
     ProducerRemind,
     /// A meal that should be there and is not is looked at by a person.
@@ -52,7 +54,7 @@ pub enum TimerKind {
 }
 
 impl TimerKind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::OrderPaymentDeadline,
         Self::ProducerAccept,
         Self::OrderAutoComplete,
@@ -61,6 +63,7 @@ impl TimerKind {
         Self::RefundRetry,
         Self::PaymentPoll,
         Self::AbortRetry,
+        Self::CaptureRetry,
         Self::ProducerRemind,
         Self::StuckFulfilment,
         Self::DisputeResponse,
@@ -83,6 +86,7 @@ impl TimerKind {
             Self::RefundRetry => "refund_retry",
             Self::PaymentPoll => "payment_poll",
             Self::AbortRetry => "abort_retry",
+            Self::CaptureRetry => "capture_retry",
             Self::ProducerRemind => "producer_remind",
             Self::StuckFulfilment => "stuck_fulfilment",
             Self::DisputeResponse => "dispute_response",
@@ -93,6 +97,32 @@ impl TimerKind {
             Self::GiftExpiry => "gift_expiry",
             Self::GiftReservationTtl => "gift_reservation_ttl",
         }
+    }
+
+    /// Whether a provider is asked when it fires: nobody's deadline waits for the answer.
+    pub fn asks_provider(self) -> bool {
+        match self {
+            Self::RefundRetry | Self::PaymentPoll | Self::AbortRetry | Self::CaptureRetry => true,
+            Self::OrderPaymentDeadline
+            | Self::ProducerAccept
+            | Self::OrderAutoComplete
+            | Self::PayoutRelease
+            | Self::CaptureLimit
+            | Self::ProducerRemind
+            | Self::StuckFulfilment
+            | Self::DisputeResponse
+            | Self::DisputeDecision
+            | Self::GiftPaymentDeadline
+            | Self::GiftDeliver
+            | Self::GiftRemind
+            | Self::GiftExpiry
+            | Self::GiftReservationTtl => false,
+        }
+    }
+
+    /// The stored names of those that ask a provider.
+    pub fn names_that_ask_providers() -> Vec<&'static str> {
+        Self::ALL.into_iter().filter(|kind| kind.asks_provider()).map(Self::as_str).collect()
     }
 
     /// The kind of that name.
@@ -175,6 +205,7 @@ fn of_payment(event: &PaymentEvent, occurred_at: DateTime<Utc>) -> Option<Deadli
     match event {
         PaymentEvent::PaymentAuthorized(authorized) => Some((TimerKind::CaptureLimit, authorized.capture_before)),
         PaymentEvent::PaymentAbortPostponed(postponed) => Some((TimerKind::AbortRetry, postponed.retry_at)),
+        PaymentEvent::PaymentCapturePostponed(postponed) => Some((TimerKind::CaptureRetry, postponed.retry_at)),
         PaymentEvent::PaymentRefundFailed(failed) => Some((TimerKind::RefundRetry, failed.retry_at?)),
         PaymentEvent::PaymentInitiated(_)
         | PaymentEvent::PaymentRefundSubmitted(_)

@@ -53,9 +53,28 @@ impl EventUpcaster for PaymentRefundResolvedV1 {
     }
 }
 
+/// `payment_external_refund_recorded` version 1 stood for none of our refunds; version 2 leaves that out then.
+struct PaymentExternalRefundRecordedV1;
+
+impl EventUpcaster for PaymentExternalRefundRecordedV1 {
+    fn can_upcast(&self, event_type: &str, event_version: &str) -> bool {
+        event_type == "payment_external_refund_recorded" && event_version == "1"
+    }
+
+    fn upcast(&self, mut event: SerializedEvent) -> SerializedEvent {
+        event.event_version = "2".to_owned();
+        event
+    }
+}
+
 /// Every upcaster, oldest first; also what a plain postgres-es program hands to its event store.
 pub fn upcasters() -> Vec<Box<dyn EventUpcaster>> {
-    vec![Box::new(OrderPaidV1), Box::new(OrderCreatedV1), Box::new(PaymentRefundResolvedV1)]
+    vec![
+        Box::new(OrderPaidV1),
+        Box::new(OrderCreatedV1),
+        Box::new(PaymentRefundResolvedV1),
+        Box::new(PaymentExternalRefundRecordedV1),
+    ]
 }
 
 /// Understands a stored payload. Today's version is read straight into its type; an older one goes through the

@@ -22,6 +22,7 @@ const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000
 const SUPERSEDED: &[(&str, u16, &str)] = &[
     ("order_created", 1, include_str!("../../../schemas/order_created/1.json")),
     ("order_paid", 1, include_str!("../../../schemas/order_paid/1.json")),
+    ("payment_external_refund_recorded", 1, include_str!("../../../schemas/payment_external_refund_recorded/1.json")),
     ("payment_refund_resolved", 1, include_str!("../../../schemas/payment_refund_resolved/1.json")),
 ];
 

@@ -1,6 +1,8 @@
 //! The whole system with T-Bank's adapter, over the wire, in front of a bank that misbehaves.
 
+mod cabinet;
 mod cases;
+mod holds;
 mod hostile;
 mod outages;
 mod races;

@@ -53,3 +53,38 @@ async fn s33_an_ambiguous_part_is_parked_and_never_asked_for_twice() {
     system.audit_with(&leftovers).await;
     system.stop().await;
 }
+
+async fn cases(system: &TestSystem) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM payment_cases").fetch_one(&system.db).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s35_a_refund_that_the_bank_puts_off_is_tried_again_in_an_hour_by_itself() {
+    let system = with_bank().await;
+    let (order, payment) = paid_by_sbp(&system).await;
+    let put_off = Fault::Code { code: "3029".to_owned(), message: String::new() };
+    system.bank().misbehave(FaultRule::next(Operation::Cancel, put_off));
+    system.producer().act(order, "reject").await.expect(200);
+    system.payment_gets(payment, "payment_refund_failed").await;
+    system.advance(TimeDelta::minutes(61));
+    system.order_gets(order, "order_refund_settled").await;
+    assert_eq!(system.payload(payment, "payment_refund_succeeded").await["epoch"], 2);
+    assert_eq!((system.bank().payments_of(&payment.to_string())[0].acts.len(), cases(&system).await), (1, 0));
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_about_which_the_bank_could_not_be_asked_is_tried_again_by_itself() {
+    let system = with_bank().await;
+    let (order, payment) = paid_by_sbp(&system).await;
+    system.come_to_rest(&Leftovers::default()).await;
+    let silence = FaultRule { times: 3, ..FaultRule::next(Operation::GetState, Fault::DropBefore) };
+    system.bank().misbehave(silence);
+    system.producer().act(order, "reject").await.expect(200);
+    system.payment_gets(payment, "payment_refund_failed").await;
+    assert_eq!(system.bank().calls(Operation::Cancel), 0, "nothing was sent");
+    system.advance(TimeDelta::minutes(2));
+    system.order_gets(order, "order_refund_settled").await;
+    assert_eq!(cases(&system).await, 0);
+    system.finish().await;
+}

@@ -120,3 +120,29 @@ async fn an_attempt_that_the_bank_does_not_let_go_is_tried_until_its_page_is_dea
     let unapplied = events(&database.db, "payment_unapplied").await;
     assert_eq!((unapplied, events(&database.db, "order_paid").await), (1, 0));
 }
+
+/// The bank does not give the held money for hours, and meanwhile the customer thinks better of it.
+#[tokio::test]
+async fn an_order_called_off_between_two_tries_to_take_its_money_has_the_hold_lifted() {
+    let database = TestDatabase::new().await;
+    let bank = Bank::default();
+    let service = Service::start(&database, &bank).await;
+    let (order_id, payment_id) = held_order(&service, &bank).await;
+    bank.unwilling.lock().push(payment_id);
+    service.order(order_id, cook(), OrderCommand::Accept { eta_minutes: 5 }).await;
+    for (tries, minutes) in (1..).zip([1, 5, 15]) {
+        until("it is put off", async || events(&database.db, "payment_capture_postponed").await == tries).await;
+        assert!(payment(&service, payment_id).await.in_flight_capture().is_some());
+        service.clock.advance(TimeDelta::minutes(minutes));
+    }
+    until("it is put off again", async || events(&database.db, "payment_capture_postponed").await == 4).await;
+    let cancel = OrderCommand::Cancel { reason_code: None, reason_text: None };
+    service.order(order_id, Actor::Customer(CUSTOMER), cancel).await;
+    until("the hold is lifted", async || bank.acts("void") == 1).await;
+    until("the attempt is over", async || events(&database.db, "payment_failed").await == 1).await;
+    service.clock.advance(TimeDelta::hours(2));
+    everything_is_followed(&database.db).await;
+    for name in ["payment_succeeded", "order_refund_authorized", "payment_refund_requested"] {
+        assert_eq!(events(&database.db, name).await, 0, "{name}");
+    }
+}

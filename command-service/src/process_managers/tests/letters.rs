@@ -32,8 +32,10 @@ async fn poison_stops_its_own_flow_and_no_other_until_it_is_redriven() {
     }
     let service = Service::start(&database, &bank).await;
     until("the other flow goes on", async || bank.acts("open") == 1).await;
-    until("the poison is parked", async || letters(&database.db).await == stand(&[("payment_initiated", "PARKED")]))
-        .await;
+    until("the poison is written down", async || {
+        letters(&database.db).await == stand(&[("payment_initiated", "PENDING")])
+    })
+    .await;
     // Another process learns from the table which flows are held up.
     drop(service);
     let service = Service::start(&database, &bank).await;
@@ -42,10 +44,21 @@ async fn poison_stops_its_own_flow_and_no_other_until_it_is_redriven() {
         service.order(order_id, Actor::Customer(CUSTOMER), cancel.clone()).await;
     }
     until("what follows waits behind it", async || {
-        letters(&database.db).await == stand(&[("payment_initiated", "PARKED"), ("order_cancelled", "BLOCKED")])
+        letters(&database.db).await == stand(&[("payment_initiated", "PENDING"), ("order_cancelled", "BLOCKED")])
     })
     .await;
     until("the other attempt is called off", async || bank.acts("abort") == 1).await;
+    // It is tried again by itself, three times, less and less often; then a person has to look.
+    for (tries, seconds) in (1..).zip([60, 120, 240]) {
+        assert_eq!(letters(&database.db).await[0].1, "PENDING", "before try {tries}");
+        service.clock.advance(TimeDelta::seconds(seconds - 1));
+        let count = "SELECT retry_count FROM dead_letters WHERE message_type = 'payment_initiated'";
+        let count = async || sqlx::query_scalar::<_, i32>(count).fetch_one(&database.db).await.unwrap();
+        assert_eq!(count().await, tries - 1);
+        service.clock.advance(TimeDelta::seconds(1));
+        until("it is tried again", async || count().await == tries).await;
+    }
+    assert_eq!(letters(&database.db).await, stand(&[("payment_initiated", "PARKED"), ("order_cancelled", "BLOCKED")]));
     // The cause is mended and somebody asks for another try: both letters are followed, in order.
     bank.poisonous.lock().clear();
     let redrive = "UPDATE dead_letters SET status = 'PENDING', next_retry_at = '2000-01-01' WHERE status = 'PARKED'";
@@ -60,4 +73,21 @@ async fn poison_stops_its_own_flow_and_no_other_until_it_is_redriven() {
         events(&database.db, "order_payment_attempt_failed").await == 2
     })
     .await;
+}
+
+#[tokio::test]
+async fn poison_whose_cause_has_gone_is_followed_by_itself() {
+    let database = TestDatabase::new().await;
+    let bank = Bank::default();
+    let (order_id, payment_id) = order(1);
+    bank.poisonous.lock().push(payment_id);
+    let service = Service::start(&database, &bank).await;
+    for command in [create(order_id), pay(order_id)] {
+        service.order(order_id, Actor::Customer(CUSTOMER), command).await;
+    }
+    until("it is written down", async || letters(&database.db).await.len() == 1).await;
+    bank.poisonous.lock().clear();
+    service.clock.advance(TimeDelta::seconds(60));
+    until("the page is open", async || bank.acts("open") == 1).await;
+    until("nothing is left", async || letters(&database.db).await == stand(&[("payment_initiated", "REDRIVEN")])).await;
 }

@@ -1,5 +1,6 @@
 //! Process managers and timers on a real Postgres, killed at any point, with a provider that counts.
 
+mod alarms;
 mod deadlines;
 mod disputes;
 mod gifts;
@@ -46,6 +47,8 @@ struct Bank {
     silent: Arc<Mutex<Vec<PaymentId>>>,
     /// Payments of which it holds money and neither takes nor lets go any, for so long.
     stubborn: Arc<Mutex<Vec<PaymentId>>>,
+    /// Payments whose held money it does not give.
+    unwilling: Arc<Mutex<Vec<PaymentId>>>,
     /// Payments at which it panics.
     poisonous: Arc<Mutex<Vec<PaymentId>>>,
 }
@@ -121,6 +124,9 @@ impl Effects for Bank {
             Effect::Look(_) => {
                 self.act(format!("look {id}"));
                 Ok(Vec::new())
+            }
+            Effect::Capture(_) if payment.in_flight_capture().is_some() && self.unwilling.lock().contains(&id) => {
+                Ok(vec![PaymentCommand::PostponeCapture { because: "TIMEOUT".to_owned() }])
             }
             Effect::OpenSession(_)
             | Effect::ResumeSession(_)

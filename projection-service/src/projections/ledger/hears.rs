@@ -58,6 +58,7 @@ fn payment_is_heard(event: &PaymentEvent) -> bool {
         | PaymentEvent::PaymentRefundFailed(_)
         | PaymentEvent::PaymentRefundUnknown(_)
         | PaymentEvent::PaymentAbortPostponed(_)
+        | PaymentEvent::PaymentCapturePostponed(_)
         | PaymentEvent::PaymentRefundResolutionProposed(_)
         | PaymentEvent::PaymentIntegrityViolated(_)
         | PaymentEvent::PaymentIntegrityResolutionProposed(_)

@@ -94,6 +94,7 @@ impl PaymentRow {
             }
             // What was asked of the provider; what it did comes as an event of its own.
             PaymentEvent::PaymentCaptureRequested(_)
+            | PaymentEvent::PaymentCapturePostponed(_)
             | PaymentEvent::PaymentAbortRequested(_)
             | PaymentEvent::PaymentAbortPostponed(_) => {}
             PaymentEvent::PaymentSucceeded(succeeded) => self.succeeded(succeeded),
@@ -144,6 +145,9 @@ impl PaymentRow {
             PaymentEvent::PaymentExternalRefundRecorded(refund) => {
                 let (kind, at) = (BankActKind::Refund, event.occurred_at);
                 self.bank_acts.push(BankActRow::new(kind, refund.amount, &refund.registry_ref, at));
+                if let Some(refund_id) = refund.stands_for {
+                    self.refund(refund_id, domain)?.set(PaymentRefundStatus::BackAlready);
+                }
                 self.gone_back(refund.amount)?;
             }
         }

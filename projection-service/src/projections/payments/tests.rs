@@ -179,7 +179,11 @@ fn what_the_bank_did_is_listed_and_a_refund_there_counts() {
     life.takes(succeeded(false));
     let row = life.takes(PaymentChargebackRecorded { amount: Money::rub(4_000), registry_ref: "C".to_owned() });
     assert_eq!((row.status, row.refunded_amount), (PaymentStatus::Succeeded, Money::rub(0)));
-    let row = life.takes(PaymentExternalRefundRecorded { amount: Money::rub(4_000), registry_ref: "R".to_owned() });
+    let row = life.takes(PaymentExternalRefundRecorded {
+        amount: Money::rub(4_000),
+        registry_ref: "R".to_owned(),
+        stands_for: None,
+    });
     assert_eq!((row.status, row.refunded_amount), (PaymentStatus::PartiallyRefunded, Money::rub(4_000)));
     assert_eq!(row.bank_acts.len(), 2);
 }
@@ -195,4 +199,20 @@ fn what_does_not_follow_is_refused_and_changes_nothing() {
     let stranger = life.log.push_payment(Uuid::from_u128(9), session());
     assert!(life.fold.take(&stranger).is_err());
     assert_eq!(*life.row(), before);
+}
+
+#[test]
+fn a_refund_that_a_clerk_gave_at_the_bank_is_back_and_counts_once() {
+    let mut life = Life::new();
+    life.takes(succeeded(false));
+    life.takes(refund_requested(4_000));
+    life.takes(PaymentRefundFailed { refund_id: REFUND, epoch: 1, code: Some("3029".to_owned()), retry_at: None });
+    let row = life.takes(PaymentExternalRefundRecorded {
+        amount: Money::rub(4_000),
+        registry_ref: "R".to_owned(),
+        stands_for: Some(REFUND),
+    });
+    assert_eq!((row.status, row.refunded_amount), (PaymentStatus::PartiallyRefunded, Money::rub(4_000)));
+    assert_eq!((row.refunds[0].code.as_deref(), row.refunds[0].retry_at), (None, None));
+    assert_eq!(life.refund(), PaymentRefundStatus::BackAlready);
 }

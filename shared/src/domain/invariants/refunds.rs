@@ -13,8 +13,8 @@ use crate::domain::{
     payment::{PaymentEvent, PaymentRefundRequested, PaymentRefundSource},
 };
 
-/// 9: no more goes back through a payment than it captured, refunds that failed aside; and no more is said to be back
-/// without us than the bank took or gave back.
+/// 9: no more goes back through a payment than it captured, refunds that failed aside; no more is said to be back without
+/// us than the bank took or gave back; and what it gave back stands for a refused refund of the same amount or for none.
 pub(super) fn goes_back_within_captured(now: &Moment<'_>) -> Verdict {
     let DomainEvent::Payment(event) = now.domain else { return Ok(()) };
     let Some(payment) = now.before.payments.get(&PaymentId(now.event.aggregate_id)) else { return Ok(()) };
@@ -27,6 +27,12 @@ pub(super) fn goes_back_within_captured(now: &Moment<'_>) -> Verdict {
             let Some(amount) = resolved.back_already else { return Ok(()) };
             let (said, gone) = (payment.back_already_minor() + amount.minor(), payment.bank_minor);
             return hold(said <= gone, || format!("{said} is said to be back, the bank took {gone}"));
+        }
+        PaymentEvent::PaymentExternalRefundRecorded(act) => {
+            let Some(refund_id) = act.stands_for else { return Ok(()) };
+            let mut refused = payment.refunds.iter().filter(|back| back.has_failed && !back.is_over());
+            let stood_for = refused.find(|back| back.refund_id == refund_id).map(|back| back.amount);
+            return hold(stood_for == Some(act.amount), || format!("{} stands for {stood_for:?}", act.amount));
         }
         _ => return Ok(()),
     };

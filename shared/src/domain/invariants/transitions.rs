@@ -44,6 +44,7 @@ pub(super) fn payment_status_after(event: &PaymentEvent) -> Option<PaymentStatus
         PaymentEvent::PaymentSucceeded(_) => Some(PaymentStatus::Succeeded),
         PaymentEvent::PaymentFailed(_) => Some(PaymentStatus::Failed),
         PaymentEvent::PaymentCaptureRequested(_)
+        | PaymentEvent::PaymentCapturePostponed(_)
         | PaymentEvent::PaymentAbortRequested(_)
         | PaymentEvent::PaymentAbortPostponed(_)
         | PaymentEvent::PaymentApplied(_)
@@ -103,7 +104,7 @@ pub(super) fn payment_allows(payment: &PaymentFacts, event: &PaymentEvent) -> bo
         PaymentEvent::PaymentSessionOpened(_) => status == Initiated,
         PaymentEvent::PaymentProcessing(_) => matches!(status, Initiated | AwaitingCustomer),
         PaymentEvent::PaymentAuthorized(_) => matches!(status, Initiated | AwaitingCustomer | Processing | Failed),
-        PaymentEvent::PaymentCaptureRequested(_) => status == Authorized,
+        PaymentEvent::PaymentCaptureRequested(_) | PaymentEvent::PaymentCapturePostponed(_) => status == Authorized,
         // That it was captured once is another invariant.
         PaymentEvent::PaymentSucceeded(_) => true,
         PaymentEvent::PaymentFailed(_) => matches!(status, Initiated | AwaitingCustomer | Processing | Authorized),

@@ -194,7 +194,11 @@ impl Flow {
                 book.post(Account::ChargebackLoss, Account::PspClearing, act.amount)
             }
             PaymentEvent::PaymentExternalRefundRecorded(act) => {
-                book.post(Account::ChargebackLoss, Account::PspClearing, act.amount)
+                book.post(Account::ChargebackLoss, Account::PspClearing, act.amount)?;
+                match act.stands_for {
+                    Some(refund_id) => self.back_already(payment_id, refund_id, act.amount, book),
+                    None => Ok(()),
+                }
             }
             PaymentEvent::PaymentInitiated(_)
             | PaymentEvent::PaymentSessionOpened(_)
@@ -209,6 +213,7 @@ impl Flow {
             | PaymentEvent::PaymentRefundFailed(_)
             | PaymentEvent::PaymentRefundUnknown(_)
             | PaymentEvent::PaymentAbortPostponed(_)
+            | PaymentEvent::PaymentCapturePostponed(_)
             | PaymentEvent::PaymentRefundResolutionProposed(_)
             | PaymentEvent::PaymentIntegrityViolated(_)
             | PaymentEvent::PaymentIntegrityResolutionProposed(_)
@@ -216,7 +221,8 @@ impl Flow {
         }
     }
 
-    /// The order may have settled it before, when it heard of the bank's act; money that bought nothing has no order.
+    /// The order may have settled it before, when it heard of the bank's act; money that bought nothing has no order, and
+    /// what a gift owes is owed until the payment says that it is back.
     fn back_already(
         &mut self,
         payment_id: PaymentId,
@@ -224,7 +230,9 @@ impl Flow {
         amount: Money,
         book: &mut Book,
     ) -> Result<(), LedgerError> {
-        let was_owed = self.arrived_on_card(refund_id).is_some() || refund_id == RefundId::of_unapplied(payment_id);
+        let is_a_gifts = self.order.is_none();
+        let was_owed =
+            self.arrived_on_card(refund_id).is_some() || refund_id == RefundId::of_unapplied(payment_id) || is_a_gifts;
         if was_owed { book.post(Account::RefundDue(refund_id), Account::ChargebackLoss, amount) } else { Ok(()) }
     }
 

@@ -23,6 +23,7 @@
 //!  gift_credited                                refund_due[r]                       gift_liability[g]
 //!  payment_chargeback_recorded                  chargeback_loss                     psp_clearing
 //!  payment_external_refund_recorded             chargeback_loss                     psp_clearing
+//!  the same, standing for a refund of ours      refund_due[r]                       chargeback_loss
 //!  order_refund_settled (by the bank alone)     refund_due[r]                       chargeback_loss
 //!  order_payout_released                        escrow[o]                           producer_payable[pr], platform_revenue
 //! ```

@@ -43,6 +43,9 @@ pub struct Initiated {
     pub(super) integrity: Integrity,
     /// How often the provider could not be brought to call it off.
     pub(super) aborts_postponed: u32,
+    /// How often it could not be brought to give the held money.
+    #[serde(default)]
+    pub(super) captures_postponed: u32,
     /// What the bank did without us; bounded, see `decide::bank`.
     pub(super) bank_acts: Vec<KnownBankAct>,
     /// At most one is in flight, the others wait; bounded by the refunds of the order.

@@ -46,6 +46,7 @@ impl Initiated {
             used: Use::Open,
             integrity: Integrity::Sound,
             aborts_postponed: 0,
+            captures_postponed: 0,
             bank_acts: Vec::new(),
             refunds: Vec::new(),
         }
@@ -81,6 +82,9 @@ impl Initiated {
             PaymentEvent::PaymentAbortRequested(_) => self.operation = Some(Operation::Abort),
             PaymentEvent::PaymentAbortPostponed(_) => {
                 self.aborts_postponed = self.aborts_postponed.saturating_add(1);
+            }
+            PaymentEvent::PaymentCapturePostponed(_) => {
+                self.captures_postponed = self.captures_postponed.saturating_add(1);
             }
             PaymentEvent::PaymentApplied(_) => self.used = Use::Applied,
             PaymentEvent::PaymentUnapplied(unapplied) => self.used = Use::Unapplied(unapplied.cause),
@@ -119,6 +123,9 @@ impl Initiated {
             }
             PaymentEvent::PaymentExternalRefundRecorded(refund) => {
                 self.bank_did(BankActKind::Refund, refund.amount, refund.registry_ref);
+                if let Some(refund_id) = refund.stands_for {
+                    self.set_refund(refund_id, RefundState::BackAlready);
+                }
                 self.count_what_is_gone();
             }
         }

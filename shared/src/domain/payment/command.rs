@@ -42,6 +42,12 @@ pub enum PaymentCommand {
         /// Names the act towards the provider.
         operation_id: Uuid,
     },
+    /// The provider could not be brought to give the held money, however often it was asked. It is asked again later,
+    /// until the hold ends.
+    PostponeCapture {
+        /// What stood in the way.
+        because: String,
+    },
     /// Calls the attempt off. From here on its money buys nothing any more, whenever it comes.
     Abort {
         /// Why, for people.

@@ -28,6 +28,8 @@ aggregate_events! {
         PaymentAuthorized => "payment_authorized" v 1,
         /// The held money was asked for.
         PaymentCaptureRequested => "payment_capture_requested" v 1,
+        /// The provider could not be brought to give the held money; it is asked again later.
+        PaymentCapturePostponed => "payment_capture_postponed" v 1,
         /// The money was taken.
         PaymentSucceeded => "payment_succeeded" v 1,
         /// The attempt came to nothing.
@@ -63,7 +65,7 @@ aggregate_events! {
         /// The customer's bank took money back.
         PaymentChargebackRecorded => "payment_chargeback_recorded" v 1,
         /// Money was given back at the bank, without us.
-        PaymentExternalRefundRecorded => "payment_external_refund_recorded" v 1,
+        PaymentExternalRefundRecorded => "payment_external_refund_recorded" v 2,
     }
 }
 
@@ -128,6 +130,15 @@ pub struct PaymentCaptureRequested {
     pub amount: Money,
     /// Names the act towards the provider.
     pub operation_id: Uuid,
+}
+
+/// `payment_capture_postponed`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentCapturePostponed {
+    /// What stood in the way.
+    pub because: String,
+    /// When it is tried again.
+    pub retry_at: DateTime<Utc>,
 }
 
 /// `payment_succeeded`
@@ -316,11 +327,14 @@ pub struct PaymentChargebackRecorded {
     pub registry_ref: String,
 }
 
-/// `payment_external_refund_recorded`
+/// `payment_external_refund_recorded`, version 2. Version 1 knew no `stands_for`: every one was a refund of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentExternalRefundRecorded {
     /// How much.
     pub amount: Money,
     /// Names it in the bank's registry, or says how we learnt of it.
     pub registry_ref: String,
+    /// The refused refund of ours of the same amount that it stands for: that one is settled and never sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<RefundId>,
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     BankActKind, FailureReason, Initiated, Integrity, IntegrityDecision, KnownBankAct, Operation, Payment,
-    PaymentStatus, Purpose, Refund, RefundState, Session, Stage, Terms, Use,
+    PaymentRefundSource, PaymentStatus, Purpose, Refund, RefundState, Session, Stage, Terms, Use,
 };
 use crate::domain::{
     Money,
@@ -301,6 +301,20 @@ impl Initiated {
     fn sum_minor(&self, counts: impl Fn(RefundState) -> bool) -> i64 {
         let counted = self.refunds.iter().filter(|refund| counts(refund.state));
         counted.fold(0, |sum, refund| sum.saturating_add(refund.amount.minor()))
+    }
+}
+
+impl Refund {
+    /// Whether somebody waits for it. What a gift was refused for good is on the gift again, and goes back as another.
+    pub fn is_owed(&self) -> bool {
+        match self.state {
+            RefundState::Failed { retry_at: None, .. } => self.source != PaymentRefundSource::GiftRefund,
+            RefundState::Requested
+            | RefundState::Submitted { .. }
+            | RefundState::Unknown { .. }
+            | RefundState::Failed { retry_at: Some(_), .. } => true,
+            RefundState::Succeeded | RefundState::BackAlready => false,
+        }
     }
 }
 

@@ -107,6 +107,11 @@ impl Payment {
             PaymentEvent::PaymentRefundResolved(resolved) if resolved.back_already.is_some() => {
                 self.refunds.get_mut(&resolved.refund_id.0).unwrap().1 = Refund::Arrived;
             }
+            PaymentEvent::PaymentExternalRefundRecorded(act) => {
+                if let Some(refund_id) = act.stands_for {
+                    self.refunds.get_mut(&refund_id.0).unwrap().1 = Refund::Arrived;
+                }
+            }
             PaymentEvent::PaymentRefundFailed(failed) if failed.retry_at.is_none() => {
                 self.refunds.get_mut(&failed.refund_id.0).unwrap().1 = Refund::Failed;
             }

@@ -35,7 +35,7 @@ pub(crate) struct Back {
     pub(crate) amount: Money,
     pub(crate) has_failed: bool,
     pub(crate) succeeded: u32,
-    /// Two people found that the customer has it from the bank.
+    /// The customer has it from the bank, as two people found or its own registry says.
     pub(crate) is_back_already: bool,
 }
 
@@ -136,7 +136,12 @@ impl PaymentFacts {
             }
             PaymentEvent::PaymentIntegrityResolved(_) => self.is_resolved = true,
             PaymentEvent::PaymentChargebackRecorded(act) => self.bank_minor += act.amount.minor(),
-            PaymentEvent::PaymentExternalRefundRecorded(act) => self.bank_minor += act.amount.minor(),
+            PaymentEvent::PaymentExternalRefundRecorded(act) => {
+                self.bank_minor += act.amount.minor();
+                if let Some(refund_id) = act.stands_for {
+                    self.change(refund_id, |back| back.is_back_already = true);
+                }
+            }
             PaymentEvent::PaymentInitiated(_)
             | PaymentEvent::PaymentSessionOpened(_)
             | PaymentEvent::PaymentProcessing(_)
@@ -146,6 +151,7 @@ impl PaymentFacts {
             | PaymentEvent::PaymentIntegrityViolated(_)
             | PaymentEvent::PaymentIntegrityResolutionProposed(_)
             | PaymentEvent::PaymentAbortPostponed(_)
+            | PaymentEvent::PaymentCapturePostponed(_)
             | PaymentEvent::PaymentAbortRequested(_) => {}
         }
     }

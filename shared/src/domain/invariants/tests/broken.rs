@@ -269,3 +269,19 @@ fn inv_09_more_is_said_to_be_back_without_us_than_the_bank_took() {
     auditor.judge_rest(&Rest::default());
     assert!(auditor.report().is_clean(), "nothing is owed and nothing is left to explain");
 }
+
+#[test]
+fn inv_09_what_the_bank_gave_back_stands_for_another_amount() {
+    let external = |kopecks| PaymentExternalRefundRecorded {
+        amount: Money::rub(kopecks),
+        registry_ref: "EX-1".into(),
+        stands_for: Some(refund(1)),
+    };
+    let refused = paid_by_card(PRICE)
+        .order(owed(1, 300, 0))
+        .pay(1, asked_back(refund(1), 300, PaymentRefundSource::OrderRefund))
+        .pay(1, PaymentRefundFailed { refund_id: refund(1), epoch: 1, code: None, retry_at: None });
+    let once = refused.clone().pay(1, external(300));
+    check(9, &once, &refused.pay(1, external(299)));
+    check(9, &once, &once.clone().pay(1, external(300)));
+}

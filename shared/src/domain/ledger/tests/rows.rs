@@ -139,7 +139,7 @@ fn a_chargeback_is_a_loss_until_a_dispute_finds_who_bears_it() {
 
 #[test]
 fn what_the_bank_gave_back_without_us_ends_as_the_orders_own_refund() {
-    let act = PaymentExternalRefundRecorded { amount: rub(300), registry_ref: "r".into() };
+    let act = external(300, None);
     let owed = OrderRefundAuthorized { source: RefundSource::External, payment_id: None, ..owed(1, 300, 0) };
     let books = books(&paid_by_card(1_000).pay(1, act).order(owed).order(settled(1, RefundPart::Card)));
     assert_eq!((on(&books, ESCROW), on(&books, due(1)), on(&books, Account::ChargebackLoss)), (700, 0, 0));
@@ -229,4 +229,35 @@ fn money_that_bought_nothing_and_was_taken_back_is_no_loss() {
     let log = owing.pay(1, found_back(refund_id, Some(500)));
     check(log.clone(), &[(Account::RefundDue(refund_id), Account::ChargebackLoss, 500)]);
     assert_eq!(books(&log).balances().open().count(), 0);
+}
+
+fn external(kopecks: i64, stands_for: Option<RefundId>) -> PaymentExternalRefundRecorded {
+    PaymentExternalRefundRecorded { amount: rub(kopecks), registry_ref: "r".into(), stands_for }
+}
+
+#[test]
+fn what_the_bank_gave_back_for_a_refused_refund_pays_what_was_owed() {
+    let owing = paid_by_card(500)
+        .order(owed(1, 300, 0))
+        .pay(1, asked_back(refund(1), 300, PaymentRefundSource::OrderRefund))
+        .pay(1, external(300, Some(refund(1))));
+    let both = [(Account::ChargebackLoss, Account::PspClearing, 300), (due(1), Account::ChargebackLoss, 300)];
+    check(owing.clone(), &both);
+    check(owing.clone().order(settled(1, RefundPart::Card)), &[]);
+    let books = books(&owing);
+    assert_eq!((on(&books, due(1)), on(&books, Account::ChargebackLoss), on(&books, ESCROW)), (0, 0, 200));
+}
+
+#[test]
+fn what_the_bank_gave_back_of_a_gift_for_a_refused_refund_pays_what_the_gift_owes() {
+    let amount = rub(400);
+    let (payment_id, cause) = (gift_pay(), GiftRefundCause::Admin);
+    let asked = GiftRefundRequested { refund_id: refund(1), amount, cause, payment_id };
+    let log = gift_in_hand(1_000)
+        .gift(asked)
+        .gift_pay(asked_back(refund(1), 400, PaymentRefundSource::GiftRefund))
+        .gift_pay(external(400, Some(refund(1))));
+    let both = [(Account::ChargebackLoss, Account::PspClearing, 400), (due(1), Account::ChargebackLoss, 400)];
+    check(log.clone(), &both);
+    check(log.gift(GiftRefundSettled { refund_id: refund(1), amount }), &[]);
 }

@@ -30,6 +30,7 @@ fn is_news(command: &PaymentCommand) -> bool {
         PaymentCommand::RecordSession { .. }
         | PaymentCommand::RecordProviderStatus(_)
         | PaymentCommand::FailInit { .. }
+        | PaymentCommand::PostponeCapture { .. }
         | PaymentCommand::RecordAbortOutcome(_)
         | PaymentCommand::RecordRefundResult { .. } => true,
         PaymentCommand::Initiate(_)

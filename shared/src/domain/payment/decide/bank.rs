@@ -3,9 +3,10 @@
 use super::Decision;
 use crate::domain::{
     Money,
+    ids::RefundId,
     payment::{
         BankAct, BankActKind, Initiated, PaymentChargebackRecorded, PaymentError, PaymentEvent,
-        PaymentExternalRefundRecorded, ProviderStatus,
+        PaymentExternalRefundRecorded, ProviderStatus, RefundState,
     },
 };
 
@@ -39,7 +40,26 @@ impl Initiated {
             return Err(PaymentError::RefundExceedsCaptured);
         }
         let (amount, registry_ref) = (act.amount, act.registry_ref.clone());
-        Ok(vec![PaymentExternalRefundRecorded { amount, registry_ref }.into()])
+        let stands_for = self.refused_refund_of(amount);
+        Ok(vec![PaymentExternalRefundRecorded { amount, registry_ref, stands_for }.into()])
+    }
+
+    /// The refund of ours that was given back at the bank: refused there, of the same amount, and still owed. One that
+    /// waits for a person comes first, since a person did it; one that is only put off would be sent again by itself.
+    fn refused_refund_of(&self, amount: Money) -> Option<RefundId> {
+        let refused = |waits_for_people: bool| {
+            self.refunds.iter().find(|refund| match refund.state {
+                RefundState::Failed { retry_at, .. } => {
+                    retry_at.is_none() == waits_for_people && refund.amount == amount && refund.is_owed()
+                }
+                RefundState::Requested
+                | RefundState::Submitted { .. }
+                | RefundState::Unknown { .. }
+                | RefundState::Succeeded
+                | RefundState::BackAlready => false,
+            })
+        };
+        refused(true).or_else(|| refused(false)).map(|refund| refund.refund_id)
     }
 
     /// Whether the act is written down already; refused if it cannot be.
@@ -76,6 +96,7 @@ impl Initiated {
             return vec![];
         }
         let Ok(amount) = Money::from_minor(rest - charged_back, captured.currency()) else { return vec![] };
-        vec![PaymentExternalRefundRecorded { amount, registry_ref: "told by the provider".to_owned() }.into()]
+        let registry_ref = "told by the provider".to_owned();
+        vec![PaymentExternalRefundRecorded { amount, registry_ref, stands_for: None }.into()]
     }
 }

@@ -37,10 +37,12 @@ impl Initiated {
             }
             PaymentCommand::FailInit { reason, code } => Ok(self.fail_init(*reason, code.as_ref())),
             PaymentCommand::RecordProviderStatus(record) => {
-                let hold_ends = now + record.policy.hold;
+                // The bank counts from when it held the money, which was before the page died, however late we hear of it.
+                let hold_ends = now.min(self.terms.expires_at) + record.policy.hold;
                 self.hear(&record.report, hold_ends)
             }
             PaymentCommand::Capture { amount, operation_id } => self.capture(*amount, *operation_id, now),
+            PaymentCommand::PostponeCapture { because } => Ok(self.not_captured(because, now)),
             PaymentCommand::Abort { cause } => self.abort(cause),
             PaymentCommand::RecordAbortOutcome(outcome) => self.aborted(outcome, now),
             PaymentCommand::MarkApplied => self.mark_applied(),

@@ -9,14 +9,14 @@ use crate::domain::{
     ids::RefundId,
     payment::{
         AbortOutcome, FailureReason, Initiated, Integrity, Operation, PaymentAbortPostponed, PaymentAbortRequested,
-        PaymentCaptureRequested, PaymentError, PaymentEvent, PaymentFailed, PaymentIntegrityViolated, PaymentSucceeded,
-        RefundState, Stage, Use,
+        PaymentCapturePostponed, PaymentCaptureRequested, PaymentError, PaymentEvent, PaymentFailed,
+        PaymentIntegrityViolated, PaymentSucceeded, RefundState, Stage, Use,
     },
 };
 
 const CAUSE_CHARS_MAX: usize = 500;
-/// The rests between the tries to call an attempt off; the last one repeats itself.
-const ABORT_RESTS_MINUTES: [i64; 5] = [1, 5, 15, 60, 360];
+/// The rests between the tries to call an attempt off or to take held money; the last one repeats itself.
+const RESTS_MINUTES: [i64; 5] = [1, 5, 15, 60, 360];
 /// How long after its page died a payment may still bring money: a bank closes its check of the customer after 36 hours.
 const LATE_MONEY: TimeDelta = TimeDelta::hours(36);
 
@@ -52,6 +52,20 @@ impl Initiated {
             return Err(PaymentError::CaptureExceedsAuthorized);
         }
         Ok(vec![PaymentCaptureRequested { amount, operation_id }.into()])
+    }
+
+    /// It is tried again, less and less often. Near the end of the hold it is not: there the hold is lifted.
+    pub(super) fn not_captured(&self, because: &str, now: DateTime<Utc>) -> Vec<PaymentEvent> {
+        let (Stage::Authorized { capture_before, .. }, Some(Operation::Capture { .. })) = (self.stage, self.operation)
+        else {
+            // Other news was faster.
+            return vec![];
+        };
+        let retry_at = now + rest_after(self.captures_postponed);
+        if retry_at >= capture_before {
+            return vec![];
+        }
+        vec![PaymentCapturePostponed { because: because.chars().take(CAUSE_CHARS_MAX).collect(), retry_at }.into()]
     }
 
     pub(super) fn abort(&self, cause: &str) -> Decision {
@@ -105,10 +119,8 @@ impl Initiated {
                 PaymentFailed { reason: FailureReason::Expired, provider_error_code: None, customer_retryable: true };
             return Ok(vec![failed.into()]);
         }
-        let rests = usize::try_from(self.aborts_postponed).map_or(ABORT_RESTS_MINUTES.len(), |postponed| postponed);
-        let minutes = ABORT_RESTS_MINUTES[rests.min(ABORT_RESTS_MINUTES.len() - 1)];
         let because = because.chars().take(CAUSE_CHARS_MAX).collect();
-        Ok(vec![PaymentAbortPostponed { because, retry_at: now + TimeDelta::minutes(minutes) }.into()])
+        Ok(vec![PaymentAbortPostponed { because, retry_at: now + rest_after(self.aborts_postponed) }.into()])
     }
 
     fn ended_by_abort(&self, reason: FailureReason) -> Decision {
@@ -165,4 +177,10 @@ impl Initiated {
             }
         }
     }
+}
+
+/// How long it rests after so many rests.
+fn rest_after(postponed: u32) -> TimeDelta {
+    let rests = usize::try_from(postponed).unwrap_or(usize::MAX);
+    TimeDelta::minutes(RESTS_MINUTES[rests.min(RESTS_MINUTES.len() - 1)])
 }

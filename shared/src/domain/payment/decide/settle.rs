@@ -10,10 +10,8 @@ use crate::domain::{
 };
 
 impl Initiated {
+    /// On hold too: the order has the money booked already, nothing moves, and whoever looks has to know.
     pub(super) fn mark_applied(&self) -> Decision {
-        if self.is_on_hold() {
-            return Err(PaymentError::OnHold);
-        }
         match (self.used, self.stage) {
             (Use::Applied, _) => Ok(vec![]),
             (Use::Unapplied(_), _) => Err(PaymentError::AlreadyUnapplied),

@@ -14,6 +14,7 @@ fn people_ask_nothing_of_a_payment_but_an_administrator_may_capture() {
         (hearing(ProviderStatus::Confirmed), "system provider"),
         (PaymentCommand::FailInit { reason: FailureReason::ProviderRejected, code: None }, "system provider"),
         (PaymentCommand::Capture { amount: price(), operation_id: Uuid::nil() }, "system admin"),
+        (PaymentCommand::PostponeCapture { because: id() }, "system provider"),
         (PaymentCommand::Abort { cause: id() }, "system"),
         (PaymentCommand::RecordAbortOutcome(AbortOutcome::Voided), "system provider"),
         (PaymentCommand::MarkApplied, "system"),

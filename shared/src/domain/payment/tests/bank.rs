@@ -94,7 +94,8 @@ fn a_refund_under_way_is_not_taken_for_one_of_the_banks_own() {
 #[test]
 fn all_of_it_gone_without_us_is_a_refund_at_the_bank() {
     let mut given = history(PaymentStatus::Succeeded);
-    let expected = PaymentExternalRefundRecorded { amount: price(), registry_ref: "told by the provider".into() };
+    let registry_ref = "told by the provider".to_owned();
+    let expected = PaymentExternalRefundRecorded { amount: price(), registry_ref, stands_for: None };
     check(&given, hearing(ProviderStatus::Refunded), Ok(vec![expected.into()]));
     assert_eq!(names(&given, hearing(ProviderStatus::PartiallyRefunded)), Ok(vec![]), "nobody knows how much");
     happens(&mut given, hearing(ProviderStatus::Refunded));
@@ -167,4 +168,90 @@ fn a_refund_that_failed_is_not_sent_again_once_the_bank_took_the_money_back() {
     assert_eq!((left.refund_id, left.epoch, payment.crowded_out(minute(-1))), (refund_id(1), 2, None));
     happens(&mut history, refunds::result(1, 2, RefundOutcome::Failed { code: None, retry_at: None }));
     assert_eq!(replay(&history).crowded_out(minute(99)), None);
+}
+
+/// A refund of 50.00 that the provider refused: to be sent again, or left to people.
+fn refused(id: u128, retry_at: Option<DateTime<Utc>>) -> Vec<PaymentEvent> {
+    let mut history = history(PaymentStatus::Succeeded);
+    refuse(&mut history, id, retry_at);
+    history
+}
+
+fn refuse(history: &mut Vec<PaymentEvent>, id: u128, retry_at: Option<DateTime<Utc>>) {
+    happens(history, refunds::requesting(id, 5_000));
+    happens(history, refunds::result(id, 1, RefundOutcome::Failed { code: Some("3029".into()), retry_at }));
+}
+
+/// What the act of the bank that happened last stands for.
+fn stood_for(history: &[PaymentEvent]) -> Option<RefundId> {
+    match history.last() {
+        Some(PaymentEvent::PaymentExternalRefundRecorded(act)) => act.stands_for,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_refused_refund_that_was_given_back_at_the_bank_is_never_sent_again() {
+    for retry_at in [Some(minute(6)), None] {
+        let mut history = refused(1, retry_at);
+        happens(&mut history, refunded(5_000, "r1"));
+        assert_eq!(stood_for(&history), Some(refund_id(1)));
+        let payment = replay(&history);
+        assert_eq!((payment.refunds()[0].state, payment.is_settled()), (RefundState::BackAlready, true));
+        assert_eq!((payment.next_refund(minute(600)), payment.crowded_out(minute(600))), (None, None));
+        assert_eq!(payment.status(), Some(PaymentStatus::PartiallyRefunded));
+        for late in [RefundOutcome::Succeeded, RefundOutcome::Unknown] {
+            assert_eq!(names(&history, refunds::result(1, 2, late)), Ok(vec![]));
+        }
+        // The rest may still go back, and no more.
+        assert_eq!(names(&history, refunds::requesting(2, 15_001)), Err("refund_exceeds_captured"));
+        assert_eq!(names(&history, refunds::requesting(2, 15_000)), Ok(vec!["payment_refund_requested"]));
+    }
+}
+
+#[test]
+fn another_amount_is_a_refund_of_its_own() {
+    let mut history = refused(1, Some(minute(6)));
+    happens(&mut history, refunded(4_999, "r1"));
+    assert_eq!(stood_for(&history), None);
+    assert_eq!(replay(&history).next_refund(minute(6)).map(|next| next.epoch), Some(2));
+}
+
+#[test]
+fn one_act_stands_for_one_refund_and_first_for_one_that_waits_for_people() {
+    let mut history = refused(1, Some(minute(6)));
+    refuse(&mut history, 2, None);
+    happens(&mut history, refunded(5_000, "r1"));
+    assert_eq!(stood_for(&history), Some(refund_id(2)));
+    happens(&mut history, refunded(5_000, "r2"));
+    assert_eq!(stood_for(&history), Some(refund_id(1)));
+    happens(&mut history, refunded(5_000, "r3"));
+    assert_eq!(stood_for(&history), None);
+}
+
+#[test]
+fn what_a_gift_has_again_is_not_what_the_bank_gave() {
+    let with = |retry_at| {
+        let mut history = history(PaymentStatus::Succeeded);
+        let (amount, source) = (Money::rub(5_000), PaymentRefundSource::GiftRefund);
+        happens(&mut history, PaymentCommand::RequestRefund { refund_id: refund_id(1), amount, source });
+        happens(&mut history, refunds::result(1, 1, RefundOutcome::Failed { code: None, retry_at }));
+        happens(&mut history, refunded(5_000, "r1"));
+        stood_for(&history)
+    };
+    assert_eq!((with(None), with(Some(minute(6)))), (None, Some(refund_id(1))));
+}
+
+#[test]
+fn so_many_acts_of_the_bank_are_not_about_one_payment() {
+    let mut history = history(PaymentStatus::Succeeded);
+    for n in 0..50 {
+        let act = if n % 2 == 0 { charged_back(1, &format!("r{n}")) } else { refunded(1, &format!("r{n}")) };
+        happens(&mut history, act);
+    }
+    for act in [charged_back(1, "r50"), refunded(1, "r50")] {
+        check(&history, act.clone(), Err(PaymentError::BankActsExhausted));
+        assert_eq!(names(&history, act), Err("bank_acts_exhausted"));
+    }
+    assert_eq!(names(&history, refunded(1, "r49")), Ok(vec![]), "what is known stays known");
 }

@@ -103,3 +103,18 @@ fn without_a_contradiction_there_is_nothing_to_decide() {
     assert_eq!(asked(&history, SECOND, IntegrityDecision::RefundAll), Ok(vec![]), "said twice");
     assert_eq!(asked(&history, SECOND, IntegrityDecision::AcceptAsProvider), Err(PaymentError::NotOnHold));
 }
+
+#[test]
+fn money_on_hold_that_paid_its_order_stays_the_orders_when_all_goes_back() {
+    let mut given = [history(PaymentStatus::Succeeded), vec![reports::violation("amount", "1.00 RUB")]].concat();
+    happens(&mut given, PaymentCommand::MarkApplied);
+    assert!(replay(&given).is_on_hold() && replay(&given).is_applied());
+    let resolve = |given: &[PaymentEvent], admin| {
+        let command = PaymentCommand::ResolveIntegrity { decision: IntegrityDecision::RefundAll };
+        let actor = Actor::Admin(UserId(Uuid::from_u128(admin)));
+        replay(given).decide(&Intent { actor, now: minute(9), command }).unwrap()
+    };
+    given.extend(resolve(&given, 71));
+    let agreed: Vec<&str> = resolve(&given, 72).iter().map(PaymentEvent::type_name).collect();
+    assert_eq!(agreed, ["payment_integrity_resolved"], "the order owes it");
+}

@@ -174,3 +174,43 @@ fn held_money_that_buys_nothing_is_not_taken_and_goes_back_if_it_was() {
     let [requested, _] = unapplied_refund();
     check(&surplus, hearing(ProviderStatus::Confirmed), Ok(vec![succeeded(true), requested]));
 }
+
+fn put_off(given: &[PaymentEvent], at: DateTime<Utc>) -> Vec<PaymentEvent> {
+    let command = PaymentCommand::PostponeCapture { because: "TIMEOUT".into() };
+    replay(given).decide(&Intent { actor: system(), now: at, command }).unwrap()
+}
+
+#[test]
+fn held_money_that_the_bank_does_not_give_is_asked_for_less_and_less_often_until_the_hold_ends() {
+    let mut history = history(PaymentStatus::Authorized);
+    assert_eq!(put_off(&history, minute(6)), [], "nobody asked for it");
+    happens(&mut history, capturing(20_000, 1));
+    for minutes in [1, 5, 15, 60, 360, 360] {
+        let events = put_off(&history, minute(6));
+        assert_eq!(
+            events,
+            [PaymentCapturePostponed { because: "TIMEOUT".into(), retry_at: minute(6 + minutes) }.into()]
+        );
+        history.extend(events);
+        assert!(replay(&history).in_flight_capture().is_some());
+    }
+    let (_, capture_before) = replay(&history).authorized().unwrap();
+    assert_eq!(put_off(&history, capture_before - TimeDelta::hours(6)), [], "there the hold is lifted");
+    happens(&mut history, PaymentCommand::Abort { cause: "called off".into() });
+    assert_eq!(put_off(&history, minute(6)), [], "it is called off");
+}
+
+#[test]
+fn a_hold_of_which_we_hear_late_ends_no_later_for_that() {
+    let given = history(PaymentStatus::AwaitingCustomer);
+    let heard_at = |at| {
+        let intent = Intent { actor: system(), now: at, command: hearing(ProviderStatus::Authorized) };
+        match &replay(&given).decide(&intent).unwrap()[..] {
+            [PaymentEvent::PaymentAuthorized(authorized)] => authorized.capture_before,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(heard_at(minute(5)), minute(5) + TimeDelta::days(6));
+    // The page is dead since minute 30.
+    assert_eq!(heard_at(minute(0) + TimeDelta::days(3)), minute(30) + TimeDelta::days(6));
+}

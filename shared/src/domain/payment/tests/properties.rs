@@ -30,6 +30,7 @@ pub(super) fn any_command() -> impl Strategy<Value = PaymentCommand> {
             PaymentCommand::RecordAbortOutcome(AbortOutcome::Cancelled),
             PaymentCommand::RecordAbortOutcome(AbortOutcome::Voided),
             PaymentCommand::RecordAbortOutcome(returned),
+            PaymentCommand::PostponeCapture { because: "x".into() },
             PaymentCommand::FailInit { reason: FailureReason::ProviderUnavailable, code: None },
         ]),
         2 => prop::sample::select(vec![
