@@ -273,15 +273,6 @@ pub async fn open_positions(tx: &mut PgConnection, queue: &str) -> Result<HashMa
     rows.bind(queue).fetch_all(tx).await?.iter().map(|row| Ok((row.try_get("aggregate_id")?, position(row)?))).collect()
 }
 
-/// Aggregates with open letters, as texts.
-pub async fn open_aggregates(tx: &mut PgConnection, queue: &str) -> Result<Vec<String>, sqlx::Error> {
-    let ids = sqlx::query_scalar(
-        "SELECT DISTINCT aggregate_id::text FROM dead_letters
-         WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED')",
-    );
-    ids.bind(queue).fetch_all(tx).await
-}
-
 /// Another generation of the rows takes over: it has taken all open letters, but for those of the aggregates that it
 /// `stopped` from the position named on.
 pub async fn settle(tx: &mut PgConnection, queue: &str, stopped: &HashMap<Uuid, Position>) -> Result<(), sqlx::Error> {

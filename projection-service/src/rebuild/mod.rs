@@ -21,6 +21,7 @@ mod refusals;
 mod swap;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::sync::Arc;
 
