@@ -43,17 +43,18 @@ pub async fn claim(db: &PgPool, name: &str, owner: Uuid, lease: Duration) -> Res
         .transpose()
 }
 
-/// Holds the lease for longer; false if it was lost.
-pub async fn renew(db: &PgPool, name: &str, epoch: i64, lease: Duration) -> Result<bool, sqlx::Error> {
-    let renewed = sqlx::query(
-        "UPDATE projection_checkpoints SET lease_until = clock_timestamp() + $3 WHERE name = $1 AND epoch = $2",
+/// Holds the lease for longer and says where the checkpoint stands; none if the lease was lost.
+pub async fn renew(db: &PgPool, name: &str, epoch: i64, lease: Duration) -> Result<Option<Position>, sqlx::Error> {
+    let position: Option<i64> = sqlx::query_scalar(
+        "UPDATE projection_checkpoints SET lease_until = clock_timestamp() + $3 WHERE name = $1 AND epoch = $2
+         RETURNING position",
     )
     .bind(name)
     .bind(epoch)
     .bind(interval(lease))
-    .execute(db)
+    .fetch_optional(db)
     .await?;
-    Ok(renewed.rows_affected() == 1)
+    Ok(position.map(|position| position as Position))
 }
 
 /// Gives the lease up, so that another may take over at once.

@@ -16,14 +16,17 @@ use shared::{
         headers::{CONSISTENCY_TOKEN, PREFERENCE_APPLIED, PROJECTION_POSITION, etag, has_version},
     },
 };
+use tokio::time::Instant;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{ReadState, access::unavailable};
-use crate::engine::{Lagging, is_set_aside};
+use crate::engine::{Lagging, standing};
 
 /// How long a query waits that does not say.
 const WAIT_DEFAULT: Duration = Duration::from_secs(2);
+/// How often a table is asked that has lost what it had said it has.
+const TAKEN_BACK_POLL: Duration = Duration::from_millis(20);
 
 /// What a query must have seen, and how long its caller waits for that.
 #[derive(Debug, Clone, Copy)]
@@ -79,24 +82,49 @@ impl ReadState {
     ) -> Result<Seen, Problem> {
         let patience = wanted.wait.map_or(WAIT_DEFAULT, PreferWait::duration);
         let applied = wanted.target.and(wanted.wait).map(PreferWait::applied);
-        let deadline = tokio::time::Instant::now() + patience;
+        let deadline = Instant::now() + patience;
         let may_be_stale = allow_stale.unwrap_or(false);
         for view in views {
             let Some(target) = wanted.target else { break };
-            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-            let reached = self.positions.wait_for(view, target, left).await;
             if may_be_stale {
-                continue;
+                let left = deadline.saturating_duration_since(Instant::now());
+                let _ = self.positions.wait_for(view, target, left).await;
+            } else if let Err(Lagging { position }) = self.wait_for(view, (target, wanted.about), deadline).await? {
+                let problem = Problem::new(ErrorCode::ProjectionLag).retry_after(1);
+                return Err(problem.extension("projection_position", position));
             }
-            let position = match reached {
-                Ok(_) if !is_set_aside(&self.db, view, target, wanted.about).await.map_err(unavailable)? => continue,
-                Ok(position) | Err(Lagging { position }) => position,
-            };
-            let problem = Problem::new(ErrorCode::ProjectionLag).retry_after(1);
-            return Err(problem.extension("projection_position", position));
         }
         let position = views.iter().map(|view| self.positions.get(view)).min().unwrap_or(0);
         Ok(Seen { position, applied })
+    }
+
+    /// Waits until the view's tables have what is wanted. They are asked, too: what is known of them may be from before
+    /// a crash of their server, which took commits back.
+    async fn wait_for(
+        &self,
+        view: &str,
+        (target, about): (Position, Option<Uuid>),
+        deadline: Instant,
+    ) -> Result<Result<(), Lagging>, Problem> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let position = match self.positions.wait_for(view, target, left).await {
+                Ok(position) => position,
+                Err(lagging) => return Ok(Err(lagging)),
+            };
+            let known = self.positions.stored(view).min(target);
+            let standing = standing(&self.db, view, target, about).await.map_err(unavailable)?;
+            if standing.is_set_aside {
+                return Ok(Err(Lagging { position }));
+            }
+            if standing.position >= known {
+                return Ok(Ok(()));
+            }
+            if left.is_zero() {
+                return Ok(Err(Lagging { position: standing.position }));
+            }
+            tokio::time::sleep(TAKEN_BACK_POLL.min(left)).await;
+        }
     }
 }
 
