@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use shared::log::Position;
 use sqlx::{PgConnection, PgPool, Row, postgres::types::PgInterval};
 use uuid::Uuid;
@@ -123,6 +124,22 @@ pub async fn dispossess(tx: &mut PgConnection, name: &str, generation: Option<i3
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Rows were changed otherwise than by events of theirs, and have kept their versions.
+pub async fn note_repair(tx: &mut PgConnection, name: &str, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE projection_checkpoints SET repaired_at = greatest(repaired_at, $2) WHERE name = $1")
+        .bind(name)
+        .bind(at)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// When rows were last changed otherwise than by events of theirs.
+pub async fn repaired_at(db: &PgPool, name: &str) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let repaired = sqlx::query_scalar("SELECT repaired_at FROM projection_checkpoints WHERE name = $1");
+    Ok(repaired.bind(name).fetch_optional(db).await?.flatten())
 }
 
 /// How far every projection is.

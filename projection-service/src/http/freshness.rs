@@ -6,7 +6,7 @@ use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -21,10 +21,12 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{ReadState, access::unavailable};
-use crate::engine::{Lagging, standing};
+use crate::engine::{Lagging, checkpoints, standing};
 
 /// How long a query waits that does not say.
 const WAIT_DEFAULT: Duration = Duration::from_secs(2);
+/// How far the clocks of who decides and of who repairs may be apart.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 /// How often a table is asked that has lost what it had said it has.
 const TAKEN_BACK_POLL: Duration = Duration::from_millis(20);
 
@@ -158,9 +160,10 @@ pub(crate) fn private(response: &mut Response) {
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("authorization"));
 }
 
-/// A version of something, and when it came about.
+/// A version of something in a view, and when it came about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Version {
+    pub(crate) view: &'static str,
     pub(crate) number: u64,
     pub(crate) since: DateTime<Utc>,
 }
@@ -168,13 +171,19 @@ pub(crate) struct Version {
 impl Version {
     /// Whether the caller, who is shown `picture` of it, has that already: this version, and nothing in it that only time
     /// has changed. Each action that time allows or ends, it allows or ends once in a version; so what looks now as it
-    /// did when the version came about has looked so all the while.
-    pub(crate) fn is_known<T: PartialEq>(
+    /// did when the version came about has looked so all the while. A row that was put right looks otherwise in the same
+    /// version, so what came about before the last repair of its view is shown again.
+    pub(crate) async fn is_known<T: PartialEq>(
         self,
+        state: &ReadState,
         headers: &HeaderMap,
         now: DateTime<Utc>,
         picture: impl Fn(DateTime<Utc>) -> T,
-    ) -> bool {
-        has_version(headers, self.number) && picture(self.since) == picture(now)
+    ) -> Result<bool, Problem> {
+        if !has_version(headers, self.number) || picture(self.since) != picture(now) {
+            return Ok(false);
+        }
+        let repaired_at = checkpoints::repaired_at(&state.db, self.view).await.map_err(unavailable)?;
+        Ok(repaired_at.is_none_or(|repaired_at| self.since > repaired_at + CLOCKS_DIFFER))
     }
 }

@@ -238,7 +238,7 @@ pub(super) async fn get_gift(
     let found = gifts::find(&state.db, id).await.map_err(unavailable)?;
     let known = found.and_then(|gift| Some((viewer_of(&caller, &gift)?, gift)));
     let Some((viewer, gift)) = known else { return Err(Problem::not_found("there is no such gift")) };
-    let (version, now) = (Version { number: gift.version, since: gift.updated_at }, state.clock.now());
+    let (version, now) = (Version { view: GIFTS, number: gift.version, since: gift.updated_at }, state.clock.now());
     let shown = gift.pii_sealed.as_ref().filter(|_| viewer == GiftViewer::Buyer);
     let recipient = match shown {
         Some(sealed) => open(&state, &gift, sealed).await?,
@@ -248,7 +248,7 @@ pub(super) async fn get_gift(
     let is_erased = shown.is_some() && recipient.is_none();
     let policy = state.domain.gift_policy();
     let picture = |at| GiftView::new(gift.clone(), viewer, policy, at);
-    let known = !is_erased && version.is_known(&headers, now, picture);
+    let known = !is_erased && version.is_known(&state, &headers, now, picture).await?;
     let view = GiftView { recipient, ..picture(now) };
     Ok(seen.answer_version(Envelope::new(view), version.number, known))
 }

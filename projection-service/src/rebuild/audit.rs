@@ -129,6 +129,9 @@ impl Audit {
             sqlx::query(&format!("DELETE FROM public.{table}")).execute(&mut *tx).await?;
         }
         self.model.sum_up(&mut tx).await?;
+        if drifted {
+            checkpoints::note_repair(&mut tx, self.model.name(), self.parts.clock.now()).await?;
+        }
         checkpoints::dispossess(&mut tx, self.model.name(), None).await?;
         let subject = format!("{} {id}", self.model.name());
         operations::act(&mut tx, actor, "heal", (&subject, None), reason).await?;

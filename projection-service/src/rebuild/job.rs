@@ -257,6 +257,9 @@ impl Rebuild {
             return Ok(false);
         }
         swap::swap(&self.parts, &mut tx, &*self.model, &open.generation, (&open.standstill, position)).await?;
+        if open.verified.as_ref().is_none_or(|verified| !verified.is_equal()) {
+            checkpoints::note_repair(&mut tx, self.model.name(), self.parts.clock.now()).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }

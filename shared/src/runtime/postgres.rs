@@ -42,6 +42,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (150, "room for updates", include_str!("../../../migrations/0150_room_for_updates.sql")),
     (151, "finer dish rollups", include_str!("../../../migrations/0151_finer_dish_rollups.sql")),
     (160, "analyst bounds", include_str!("../../../migrations/0160_analyst_bounds.sql")),
+    (180, "repairs", include_str!("../../../migrations/0180_repairs.sql")),
 ];
 
 /// How long a caller waits for a free connection.
