@@ -289,8 +289,8 @@ impl Rebuild {
         }
         if !open.indexed {
             let mut tx = open.pool.begin().await?;
-            run.fence(&mut tx).await?;
             generations::index(&mut tx, &*self.model, open.generation.generation).await?;
+            run.fence(&mut tx).await?;
             tx.commit().await?;
             open.indexed = true;
             return Ok(Step::More(self.progress("index", open)));

@@ -59,7 +59,6 @@ impl Rebuild {
     /// Compares both generations at one position, in one snapshot. None if the generation has fallen behind.
     pub(super) async fn verify(&self, run: &Run, open: &mut Open) -> Result<Option<Verified>, JobError> {
         let mut tx = open.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
-        run.fence(&mut tx).await?;
         let position = checkpoints::position(&mut tx, self.model.name()).await?;
         let Some(events) = self.tail(open, position).await? else { return Ok(None) };
         self.fill(open, &mut tx, &events).await?;
@@ -77,7 +76,9 @@ impl Rebuild {
         next.position = position;
         next.events += events.len() as u64;
         generations::advance(&mut tx, &open.generation, &next).await?;
+        let held = run.hold().await?;
         tx.commit().await?;
+        drop(held);
         open.generation = next;
         let drifts = self.sample(open, schema).await?;
         Ok(Some(Verified { differences, drifts, lost }))
