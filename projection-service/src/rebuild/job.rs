@@ -28,8 +28,10 @@ use crate::{
 const TAIL_MAX: u64 = 2_000;
 /// Aggregates that may be refused before something is wrong with the fold itself.
 const REFUSALS_MAX: usize = 1_000;
-/// The wait after a swap that queries held up.
+/// The wait after a swap that queries held up; it doubles with each …
 const SWAP_AGAIN: Duration = Duration::from_millis(200);
+/// … up to this.
+const SWAP_AGAIN_MAX: Duration = Duration::from_secs(30);
 
 /// When the new generation takes the place of the live one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
@@ -69,6 +71,8 @@ pub(super) struct Open {
     total: u64,
     indexed: bool,
     verified: Option<Verified>,
+    /// Swaps that queries held up.
+    held_up: u32,
     /// The streams that are still missing, once they are asked for.
     pump: Option<Pump>,
 }
@@ -116,7 +120,7 @@ impl Rebuild {
         };
         let pool = generations::pool(db, &generation);
         let standstill = refusals::standstill(db, &generation).await?;
-        Ok(Some(Open { pool, generation, standstill, total, indexed: false, verified: None, pump: None }))
+        Ok(Some(Open { pool, generation, standstill, total, indexed: false, verified: None, held_up: 0, pump: None }))
     }
 
     /// The kind of streams that are taken whole, if there are any left.
@@ -245,6 +249,7 @@ impl Rebuild {
     /// The last events and the swap. False if the generation has fallen behind, or would lose what the live rows have
     /// taken since: then it has to be verified once more.
     async fn finish(&self, run: &Run, open: &mut Open) -> Result<bool, JobError> {
+        swap::probe(&self.parts.db, &*self.model).await?;
         let mut tx = open.pool.begin().await?;
         run.fence(&mut tx).await?;
         let claim = checkpoints::lock(&mut tx, self.model.name()).await?;
@@ -310,7 +315,11 @@ impl Rebuild {
         let next = match self.finish(run, open).await {
             Ok(true) => return Ok(Step::Done(self.progress("swapped", open), self.result(open))),
             Ok(false) => Step::More(self.progress("catch up", open)),
-            Err(error) if swap::is_lock_timeout(&error) => Step::Rest(self.progress("swap", open), SWAP_AGAIN),
+            Err(error) if swap::is_lock_timeout(&error) => {
+                let rest = SWAP_AGAIN.saturating_mul(1 << open.held_up.min(16)).min(SWAP_AGAIN_MAX);
+                open.held_up += 1;
+                Step::Rest(self.progress("swap", open), rest)
+            }
             Err(error) => return Err(error),
         };
         // What was folded for the swap fell with it; so must what is known of it.
