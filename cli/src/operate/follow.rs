@@ -81,9 +81,10 @@ fn waits(ended: &Value) -> String {
     let rows = ["changed", "only_live", "only_new"];
     let differ: u64 = tables.iter().flat_map(|table| rows.map(|name| table[name].as_u64().unwrap_or(0))).sum();
     let drifted = ended["result"]["drifts"].as_array().map_or(0, Vec::len);
+    let lost = ended["result"]["lost_aggregates"].as_u64().unwrap_or(0);
     format!(
-        "not swapped: {differ} rows differ, {drifted} of a sample are not what their events add up to; {} takes the new \
-         tables, {} keeps the live ones",
+        "not swapped: {differ} rows differ, {drifted} of a sample are not what their events add up to, {lost} aggregates \
+         are refused that the live tables have; {} takes the new tables, {} keeps the live ones",
         verbs("swap"),
         verbs("cancel")
     )

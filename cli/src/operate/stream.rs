@@ -12,6 +12,7 @@ use super::{
     client::{Client, Remote},
     show,
 };
+use crate::exit::{self, Exit};
 
 /// How often a tail asks for more.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -139,8 +140,9 @@ pub async fn run(args: StreamArgs) -> Result<()> {
 /// The tree of a flow.
 pub async fn trace(args: TraceArgs) -> Result<()> {
     let client = args.remote.client()?;
-    let entries = client.data(&format!("/admin/trace/{}", args.id), &[]).await?;
-    for entry in entries.as_array().into_iter().flatten() {
+    let answer = client.get(&format!("/admin/trace/{}", args.id), &[]).await?;
+    let entries = answer["data"].as_array().map_or(&[][..], Vec::as_slice);
+    for entry in entries {
         if client.json {
             show::json(entry);
             continue;
@@ -150,6 +152,12 @@ pub async fn trace(args: TraceArgs) -> Result<()> {
         let (kind, id) = (show::cell(event.get("aggregate_type")), show::cell(event.get("aggregate_id")));
         let (name, actor) = (show::cell(event.get("event_type")), show::cell(event.get("actor")));
         show::line(format!("{:>8}  {indent}{name}  {kind} {id}  by {actor}", show::cell(event.get("position"))));
+    }
+    if answer["meta"]["truncated"] == true {
+        let shown = entries.len();
+        return Err(
+            Exit::new(exit::PARTLY_FAILED, format!("only the first {shown} events of the flow are shown")).into()
+        );
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use shared::log::Position;
 use sqlx::{PgConnection, PgPool, Row, postgres::types::PgInterval};
 use uuid::Uuid;
@@ -43,17 +44,18 @@ pub async fn claim(db: &PgPool, name: &str, owner: Uuid, lease: Duration) -> Res
         .transpose()
 }
 
-/// Holds the lease for longer; false if it was lost.
-pub async fn renew(db: &PgPool, name: &str, epoch: i64, lease: Duration) -> Result<bool, sqlx::Error> {
-    let renewed = sqlx::query(
-        "UPDATE projection_checkpoints SET lease_until = clock_timestamp() + $3 WHERE name = $1 AND epoch = $2",
+/// Holds the lease for longer and says where the checkpoint stands; none if the lease was lost.
+pub async fn renew(db: &PgPool, name: &str, epoch: i64, lease: Duration) -> Result<Option<Position>, sqlx::Error> {
+    let position: Option<i64> = sqlx::query_scalar(
+        "UPDATE projection_checkpoints SET lease_until = clock_timestamp() + $3 WHERE name = $1 AND epoch = $2
+         RETURNING position",
     )
     .bind(name)
     .bind(epoch)
     .bind(interval(lease))
-    .execute(db)
+    .fetch_optional(db)
     .await?;
-    Ok(renewed.rows_affected() == 1)
+    Ok(position.map(|position| position as Position))
 }
 
 /// Gives the lease up, so that another may take over at once.
@@ -122,6 +124,22 @@ pub async fn dispossess(tx: &mut PgConnection, name: &str, generation: Option<i3
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Rows were changed otherwise than by events of theirs, and have kept their versions.
+pub async fn note_repair(tx: &mut PgConnection, name: &str, at: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE projection_checkpoints SET repaired_at = greatest(repaired_at, $2) WHERE name = $1")
+        .bind(name)
+        .bind(at)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// When rows were last changed otherwise than by events of theirs.
+pub async fn repaired_at(db: &PgPool, name: &str) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let repaired = sqlx::query_scalar("SELECT repaired_at FROM projection_checkpoints WHERE name = $1");
+    Ok(repaired.bind(name).fetch_optional(db).await?.flatten())
 }
 
 /// How far every projection is.

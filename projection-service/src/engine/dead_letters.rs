@@ -87,28 +87,39 @@ pub async fn blocked(db: &PgPool, queue: &str) -> Result<HashSet<Uuid>, sqlx::Er
     Ok(ids.bind(queue).fetch_all(db).await?.into_iter().collect())
 }
 
-/// Whether something up to `position` is set aside in `queue`: of the aggregate `about`, or of the one whose event has
-/// that very position.
-pub async fn is_set_aside(
+/// What a projection's tables have, right now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Where the checkpoint is.
+    pub position: Position,
+    /// Whether something up to the position that was asked for is set aside.
+    pub is_set_aside: bool,
+}
+
+/// Where `queue` stands, and whether something up to `position` is set aside in it: of the aggregate `about`, or of the
+/// one whose event has that very position.
+pub async fn standing(
     db: &PgPool,
     queue: &str,
     position: Position,
     about: Option<Uuid>,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
+) -> Result<Standing, sqlx::Error> {
+    let row = sqlx::query(
         "
-        SELECT EXISTS (
+        SELECT coalesce((SELECT c.position FROM projection_checkpoints c WHERE c.name = $1), 0) AS position, EXISTS (
             SELECT FROM dead_letters
             WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED') AND position <= $2
               AND aggregate_id IN ($3, (SELECT e.aggregate_id::uuid FROM events e WHERE e.position = $2))
-        )
+        ) AS is_set_aside
         ",
     )
     .bind(queue)
     .bind(position as i64)
     .bind(about)
     .fetch_one(db)
-    .await
+    .await?;
+    let stored: i64 = row.try_get("position")?;
+    Ok(Standing { position: stored as Position, is_set_aside: row.try_get("is_set_aside")? })
 }
 
 /// An open letter of an aggregate's queue.
@@ -269,15 +280,6 @@ pub async fn open_positions(tx: &mut PgConnection, queue: &str) -> Result<HashMa
     );
     let position = |row: &sqlx::postgres::PgRow| row.try_get::<i64, _>("position").map(|position| position as Position);
     rows.bind(queue).fetch_all(tx).await?.iter().map(|row| Ok((row.try_get("aggregate_id")?, position(row)?))).collect()
-}
-
-/// Aggregates with open letters, as texts.
-pub async fn open_aggregates(tx: &mut PgConnection, queue: &str) -> Result<Vec<String>, sqlx::Error> {
-    let ids = sqlx::query_scalar(
-        "SELECT DISTINCT aggregate_id::text FROM dead_letters
-         WHERE queue_name = $1 AND status IN ('PENDING', 'PARKED', 'BLOCKED')",
-    );
-    ids.bind(queue).fetch_all(tx).await
 }
 
 /// Another generation of the rows takes over: it has taken all open letters, but for those of the aggregates that it

@@ -4,6 +4,8 @@
 mod bulk;
 pub(crate) mod checkpoints;
 mod copy;
+#[cfg(test)]
+mod crash_tests;
 pub(crate) mod dead_letters;
 mod failpoints;
 mod fold;
@@ -25,7 +27,7 @@ mod tests;
 
 pub use bulk::{Bulk, BulkFold};
 pub use copy::CopyRows;
-pub use dead_letters::{LetterCount, count_letters, is_set_aside, parked, sweep_letters};
+pub use dead_letters::{LetterCount, Standing, count_letters, parked, standing, sweep_letters};
 pub use failpoints::Failpoints;
 pub use fold::Fold;
 pub use letter_policy::{LetterPolicy, ShortRetry};

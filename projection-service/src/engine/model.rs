@@ -134,6 +134,9 @@ pub trait Model: Send + Sync {
         kept_since: DateTime<Utc>,
     ) -> Result<Vec<Drift>, sqlx::Error>;
 
+    /// Takes what the rows of this id add to sums out of the sums, before the rows are deleted.
+    async fn take_out(&self, tx: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error>;
+
     /// Fills the empty tables of the sums from the rows in `public`.
     async fn sum_up(&self, tx: &mut PgConnection) -> Result<(), sqlx::Error>;
 
@@ -269,6 +272,10 @@ impl<P: ReadModel> Model for Named<P> {
         let drifts = P::compare_told(tx, &changes, kept_since).await?;
         settle_and_store::<P>(tx, changes).await?;
         Ok(drifts)
+    }
+
+    async fn take_out(&self, tx: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error> {
+        P::take_out(tx, id).await
     }
 
     async fn sum_up(&self, tx: &mut PgConnection) -> Result<(), sqlx::Error> {

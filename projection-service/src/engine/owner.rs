@@ -26,7 +26,8 @@ use super::{
 };
 
 /// Read models can be folded again from the log, so a commit need not wait for the disk: rows and checkpoint are lost
-/// together or not at all. Every statement of a batch finds its rows by key, so one plan fits them all; it must not be
+/// together or not at all, and an owner notices. What users are told is not to be taken back: the feed's `store` has its
+/// commit wait. Every statement of a batch finds its rows by key, so one plan fits them all; it must not be
 /// one that was made when the table was empty and reading all of it was cheapest.
 pub(super) const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL plan_cache_mode = force_generic_plan; \
                                 SET LOCAL enable_seqscan = off";
@@ -243,7 +244,7 @@ impl<'a, P: ReadModel> Owner<'a, P> {
                 self.cache.put(key, row);
             }
         }
-        self.parts.positions.reached(P::NAME, self.folded);
+        self.parts.positions.committed(P::NAME, to, self.folded);
         (self.on_commit)(written);
     }
 

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -37,7 +37,11 @@ struct Inner {
 
 #[derive(Debug)]
 struct Progress {
+    /// The table may be behind this, by events that touch no row.
     position: watch::Sender<Position>,
+    /// How far the table has said it is. It says less only after a crash of the server, which may take back what was
+    /// committed without waiting for the disk.
+    stored: AtomicU64,
     folded_here: AtomicBool,
     /// A query waits here for the projection to go on.
     wanted: Notify,
@@ -53,13 +57,17 @@ pub struct Lagging {
 impl Positions {
     /// Positions of these projections, all unknown.
     pub fn new(names: &[&'static str]) -> Self {
-        let progress =
-            || Progress { position: watch::Sender::new(0), folded_here: AtomicBool::new(false), wanted: Notify::new() };
+        let progress = || Progress {
+            position: watch::Sender::new(0),
+            stored: AtomicU64::new(0),
+            folded_here: AtomicBool::new(false),
+            wanted: Notify::new(),
+        };
         let projections = names.iter().map(|name| (*name, progress())).collect();
         Self { inner: Arc::new(Inner { projections, waiting: AtomicUsize::new(0), wanted: Notify::new() }) }
     }
 
-    /// The projection has committed up to `position`.
+    /// The projection is as of `position`; what it has passed over since its last commit touches no row.
     pub fn reached(&self, name: &str, position: Position) {
         let Some(progress) = self.inner.projections.get(name) else { return };
         progress.position.send_if_modified(|known| {
@@ -69,16 +77,37 @@ impl Positions {
         });
     }
 
-    /// Whether this process folds the projection, and so hears of every commit by itself.
-    pub fn set_folded_here(&self, name: &str, here: bool) {
+    /// The projection has committed up to `stored`, and is as of `position`.
+    pub(super) fn committed(&self, name: &str, stored: Position, position: Position) {
         if let Some(progress) = self.inner.projections.get(name) {
-            progress.folded_here.store(here, Ordering::Relaxed);
+            progress.stored.fetch_max(stored, Ordering::AcqRel);
+        }
+        self.reached(name, position);
+    }
+
+    /// This process folds the projection from `position` on, whatever was known before, and hears of every commit by
+    /// itself.
+    pub(super) fn begin(&self, name: &str, position: Position) {
+        let Some(progress) = self.inner.projections.get(name) else { return };
+        progress.folded_here.store(true, Ordering::Release);
+        progress.position.send_if_modified(|known| progress.is_now(known, position));
+    }
+
+    /// This process folds the projection no longer.
+    pub(super) fn end(&self, name: &str) {
+        if let Some(progress) = self.inner.projections.get(name) {
+            progress.folded_here.store(false, Ordering::Release);
         }
     }
 
     /// Where the projection is.
     pub fn get(&self, name: &str) -> Position {
         self.inner.projections.get(name).map_or(0, |progress| *progress.position.borrow())
+    }
+
+    /// How far the table is, as it last said. Asked again it says no less, unless the server has crashed meanwhile.
+    pub fn stored(&self, name: &str) -> Position {
+        self.inner.projections.get(name).map_or(0, |progress| progress.stored.load(Ordering::Acquire))
     }
 
     /// Waits until the projection has reached `target`, at most `patience`.
@@ -109,7 +138,7 @@ impl Positions {
     pub async fn follow(&self, db: &PgPool, shutdown: &CancellationToken) -> Result<(), sqlx::Error> {
         loop {
             for (name, position) in checkpoints::positions(db).await? {
-                self.reached(&name, position);
+                self.seen(&name, position);
             }
             let idle = self.inner.waiting.load(Ordering::Acquire) == 0;
             tokio::select! {
@@ -118,6 +147,24 @@ impl Positions {
                 () = tokio::time::sleep(if idle { POLL_IDLE } else { POLL_WAITED }) => {}
             }
         }
+    }
+}
+
+impl Positions {
+    /// The table says how far a projection is that others fold. Who folds it here knows better: the table was read
+    /// before its last commit, perhaps.
+    fn seen(&self, name: &str, position: Position) {
+        let Some(progress) = self.inner.projections.get(name) else { return };
+        progress.position.send_if_modified(|known| {
+            !progress.folded_here.load(Ordering::Acquire) && progress.is_now(known, position)
+        });
+    }
+}
+
+impl Progress {
+    fn is_now(&self, known: &mut Position, position: Position) -> bool {
+        self.stored.store(position, Ordering::Release);
+        std::mem::replace(known, position) != position
     }
 }
 

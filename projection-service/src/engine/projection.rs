@@ -145,6 +145,11 @@ pub trait ReadModel: Projection {
     where
         Self: Sized;
 
+    /// Takes what the rows of this id add to sums out of the sums; the rows go with it, or are deleted behind it.
+    fn take_out(_tx: &mut PgConnection, _id: Uuid) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Fills the empty tables of the sums from the rows in `public`.
     fn sum_up(_tx: &mut PgConnection) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
         std::future::ready(Ok(()))

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use shared::{
     follow::LogFeed,
-    log::LogError,
+    log::{LogError, Position},
     runtime::{BoxError, Clock, Metrics},
     subjects::Names,
 };
@@ -95,6 +95,8 @@ pub struct RunnerParts {
 pub(super) enum Stopped {
     #[error("the lease was lost")]
     LeaseLost,
+    #[error("the server was at {known} and is at {stored} again")]
+    TakenBack { known: Position, stored: Position },
     #[error("a dead letter was discarded while it was tried")]
     LettersChanged,
     #[error(transparent)]
@@ -152,19 +154,22 @@ impl<P: ReadModel> Runner<P> {
     async fn fold_while_owner(&self, claim: Claim, shutdown: &CancellationToken) -> Result<(), BoxError> {
         tracing::info!(projection = P::NAME, position = claim.position, epoch = claim.epoch, "folding {}", P::NAME);
         let RunnerParts { db, positions, .. } = &self.parts;
-        positions.reached(P::NAME, claim.position);
-        positions.set_folded_here(P::NAME, true);
+        positions.begin(P::NAME, claim.position);
         let mut owner = Owner::<P>::new(&self.parts, claim, &*self.on_commit);
         let ended = tokio::select! {
             stopped = owner.fold() => stopped.err(),
             stopped = self.keep_lease(claim.epoch) => Some(stopped),
             () = shutdown.cancelled() => None,
         };
-        positions.set_folded_here(P::NAME, false);
+        positions.end(P::NAME);
         match ended {
             None => Ok(checkpoints::release(db, P::NAME, claim.epoch).await?),
             Some(Stopped::LeaseLost) => {
                 tracing::warn!(projection = P::NAME, "another process folds {} now", P::NAME);
+                Ok(())
+            }
+            Some(Stopped::TakenBack { known, stored }) => {
+                tracing::warn!(projection = P::NAME, known, stored, "the server lost commits; folding them again");
                 Ok(())
             }
             Some(Stopped::LettersChanged) => {
@@ -175,14 +180,17 @@ impl<P: ReadModel> Runner<P> {
         }
     }
 
-    /// Beside the folding, so that neither a long batch nor a wait for a retry loses the lease.
+    /// Beside the folding, so that neither a long batch nor a wait for a retry loses the lease. And when nothing is
+    /// there to be folded, nobody else would notice that a crash of the server took commits back.
     async fn keep_lease(&self, epoch: i64) -> Stopped {
-        let RunnerParts { db, settings, .. } = &self.parts;
+        let RunnerParts { db, settings, positions, .. } = &self.parts;
         loop {
             tokio::time::sleep(settings.lease / 3).await;
+            let known = positions.stored(P::NAME);
             match checkpoints::renew(db, P::NAME, epoch, settings.lease).await {
-                Ok(true) => {}
-                Ok(false) => return Stopped::LeaseLost,
+                Ok(Some(stored)) if stored < known => return Stopped::TakenBack { known, stored },
+                Ok(Some(_)) => {}
+                Ok(None) => return Stopped::LeaseLost,
                 Err(error) => return error.into(),
             }
         }

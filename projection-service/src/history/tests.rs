@@ -226,6 +226,23 @@ async fn what_followed_stands_behind_what_it_followed_from() {
     assert_eq!(entries, [(0, 1), (1, 3), (2, 4), (0, 2), (0, 5)]);
 }
 
+#[tokio::test]
+async fn a_trace_that_is_cut_says_so() {
+    let (app, mut log) = (App::start().await, Log::new());
+    let (whole, long) = (Uuid::now_v7(), Uuid::now_v7());
+    lifetime(&mut log, whole);
+    lifetime(&mut log, long);
+    for _ in 5..=trace::TRACE_MAX {
+        log.push(long, samples::ready());
+    }
+    log.write(&app.db).await;
+    let (_, _, answer) = app.operate(&format!("/api/v1/admin/trace/{whole}"), None).await;
+    assert_eq!(answer["meta"], json!({}), "{answer}");
+    let (_, _, answer) = app.operate(&format!("/api/v1/admin/trace/{long}"), None).await;
+    assert_eq!(answer["data"].as_array().unwrap().len(), trace::TRACE_MAX);
+    assert_eq!(answer["meta"], json!({"truncated": true}));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_thousand_events_of_one_stream_are_answered_for_from_less_than_five_thousand() {
     let (app, mut log) = (App::start().await, Log::new());

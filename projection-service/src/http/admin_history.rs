@@ -241,7 +241,8 @@ pub(super) async fn explain_aggregate(
     get, path = "/admin/trace/{id}", operation_id = "trace_flow", tag = "operators", security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The correlation id of the flow")),
     responses(
-        (status = 200, description = "Each event behind the one it followed from; at most 2,000", body = TraceAnswer),
+        (status = 200, description = "Each event behind the one it followed from; the first 2,000 of the log if there are \
+            more, and then `meta.truncated`", body = TraceAnswer),
         OperatorProblems,
     )
 )]
@@ -250,11 +251,13 @@ pub(super) async fn trace_flow(
     _: Operator,
     PathId(id): PathId<Uuid>,
 ) -> Result<Response, Problem> {
-    let (entries, _) = history::trace(&state.log, id).await.map_err(unreadable)?;
+    let (entries, is_cut) = history::trace(&state.log, id).await.map_err(unreadable)?;
     if entries.is_empty() {
         return Err(Problem::not_found("there is no such flow"));
     }
-    Ok(answer(entries))
+    let mut response = Envelope::new(entries).truncated(is_cut).into_response();
+    private(&mut response);
+    Ok(response)
 }
 
 /// A kind of aggregate by its name.

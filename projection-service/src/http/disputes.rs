@@ -137,7 +137,7 @@ pub(super) async fn get_dispute(
         Viewer::Producer => DisputeViewer::Producer,
         Viewer::Admin => DisputeViewer::Admin,
     };
-    let (version, now) = (Version { number: row.version, since: row.updated_at }, state.clock.now());
+    let (version, now) = (Version { view: DISPUTES, number: row.version, since: row.updated_at }, state.clock.now());
     let looker = Looker { viewer, user_id: caller.user_id };
     let sealed = readable(&row, viewer);
     let written = sealed.count();
@@ -145,7 +145,7 @@ pub(super) async fn get_dispute(
     // What was erased is gone from the picture, and no version says so.
     let is_erased = words.count() < written;
     let picture = |at| DisputeView::new(row.clone(), looker, None, at);
-    let known = !is_erased && version.is_known(&headers, now, picture);
+    let known = !is_erased && version.is_known(&state, &headers, now, picture).await?;
     if viewer == DisputeViewer::Admin && !known {
         note_access(&caller, id);
     }

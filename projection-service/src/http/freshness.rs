@@ -6,7 +6,7 @@ use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -16,14 +16,19 @@ use shared::{
         headers::{CONSISTENCY_TOKEN, PREFERENCE_APPLIED, PROJECTION_POSITION, etag, has_version},
     },
 };
+use tokio::time::Instant;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{ReadState, access::unavailable};
-use crate::engine::{Lagging, is_set_aside};
+use crate::engine::{Lagging, checkpoints, standing};
 
 /// How long a query waits that does not say.
 const WAIT_DEFAULT: Duration = Duration::from_secs(2);
+/// How far the clocks of who decides and of who repairs may be apart.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
+/// How often a table is asked that has lost what it had said it has.
+const TAKEN_BACK_POLL: Duration = Duration::from_millis(20);
 
 /// What a query must have seen, and how long its caller waits for that.
 #[derive(Debug, Clone, Copy)]
@@ -79,24 +84,49 @@ impl ReadState {
     ) -> Result<Seen, Problem> {
         let patience = wanted.wait.map_or(WAIT_DEFAULT, PreferWait::duration);
         let applied = wanted.target.and(wanted.wait).map(PreferWait::applied);
-        let deadline = tokio::time::Instant::now() + patience;
+        let deadline = Instant::now() + patience;
         let may_be_stale = allow_stale.unwrap_or(false);
         for view in views {
             let Some(target) = wanted.target else { break };
-            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-            let reached = self.positions.wait_for(view, target, left).await;
             if may_be_stale {
-                continue;
+                let left = deadline.saturating_duration_since(Instant::now());
+                let _ = self.positions.wait_for(view, target, left).await;
+            } else if let Err(Lagging { position }) = self.wait_for(view, (target, wanted.about), deadline).await? {
+                let problem = Problem::new(ErrorCode::ProjectionLag).retry_after(1);
+                return Err(problem.extension("projection_position", position));
             }
-            let position = match reached {
-                Ok(_) if !is_set_aside(&self.db, view, target, wanted.about).await.map_err(unavailable)? => continue,
-                Ok(position) | Err(Lagging { position }) => position,
-            };
-            let problem = Problem::new(ErrorCode::ProjectionLag).retry_after(1);
-            return Err(problem.extension("projection_position", position));
         }
         let position = views.iter().map(|view| self.positions.get(view)).min().unwrap_or(0);
         Ok(Seen { position, applied })
+    }
+
+    /// Waits until the view's tables have what is wanted. They are asked, too: what is known of them may be from before
+    /// a crash of their server, which took commits back.
+    async fn wait_for(
+        &self,
+        view: &str,
+        (target, about): (Position, Option<Uuid>),
+        deadline: Instant,
+    ) -> Result<Result<(), Lagging>, Problem> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let position = match self.positions.wait_for(view, target, left).await {
+                Ok(position) => position,
+                Err(lagging) => return Ok(Err(lagging)),
+            };
+            let known = self.positions.stored(view).min(target);
+            let standing = standing(&self.db, view, target, about).await.map_err(unavailable)?;
+            if standing.is_set_aside {
+                return Ok(Err(Lagging { position }));
+            }
+            if standing.position >= known {
+                return Ok(Ok(()));
+            }
+            if left.is_zero() {
+                return Ok(Err(Lagging { position: standing.position }));
+            }
+            tokio::time::sleep(TAKEN_BACK_POLL.min(left)).await;
+        }
     }
 }
 
@@ -130,9 +160,10 @@ pub(crate) fn private(response: &mut Response) {
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("authorization"));
 }
 
-/// A version of something, and when it came about.
+/// A version of something in a view, and when it came about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Version {
+    pub(crate) view: &'static str,
     pub(crate) number: u64,
     pub(crate) since: DateTime<Utc>,
 }
@@ -140,13 +171,19 @@ pub(crate) struct Version {
 impl Version {
     /// Whether the caller, who is shown `picture` of it, has that already: this version, and nothing in it that only time
     /// has changed. Each action that time allows or ends, it allows or ends once in a version; so what looks now as it
-    /// did when the version came about has looked so all the while.
-    pub(crate) fn is_known<T: PartialEq>(
+    /// did when the version came about has looked so all the while. A row that was put right looks otherwise in the same
+    /// version, so what came about before the last repair of its view is shown again.
+    pub(crate) async fn is_known<T: PartialEq>(
         self,
+        state: &ReadState,
         headers: &HeaderMap,
         now: DateTime<Utc>,
         picture: impl Fn(DateTime<Utc>) -> T,
-    ) -> bool {
-        has_version(headers, self.number) && picture(self.since) == picture(now)
+    ) -> Result<bool, Problem> {
+        if !has_version(headers, self.number) || picture(self.since) != picture(now) {
+            return Ok(false);
+        }
+        let repaired_at = checkpoints::repaired_at(&state.db, self.view).await.map_err(unavailable)?;
+        Ok(repaired_at.is_none_or(|repaired_at| self.since > repaired_at + CLOCKS_DIFFER))
     }
 }

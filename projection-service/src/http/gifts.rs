@@ -238,7 +238,7 @@ pub(super) async fn get_gift(
     let found = gifts::find(&state.db, id).await.map_err(unavailable)?;
     let known = found.and_then(|gift| Some((viewer_of(&caller, &gift)?, gift)));
     let Some((viewer, gift)) = known else { return Err(Problem::not_found("there is no such gift")) };
-    let (version, now) = (Version { number: gift.version, since: gift.updated_at }, state.clock.now());
+    let (version, now) = (Version { view: GIFTS, number: gift.version, since: gift.updated_at }, state.clock.now());
     let is_buyers = viewer == GiftViewer::Buyer || caller.is(Role::Customer) && gift.buyer_id == caller.user_id;
     let shown = gift.pii_sealed.as_ref().filter(|_| is_buyers || viewer == GiftViewer::Recipient);
     let recipient = match shown {
@@ -252,7 +252,7 @@ pub(super) async fn get_gift(
         let view = GiftView::new(gift.clone(), viewer, policy, at);
         if is_buyers { view.with_purchase(&gift) } else { view }
     };
-    let known = !is_erased && version.is_known(&headers, now, picture);
+    let known = !is_erased && version.is_known(&state, &headers, now, picture).await?;
     let recipient = recipient.and_then(|recipient| if is_buyers { Some(recipient) } else { recipient.message_alone() });
     let view = GiftView { recipient, ..picture(now) };
     Ok(seen.answer_version(Envelope::new(view), version.number, known))

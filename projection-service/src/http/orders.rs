@@ -134,7 +134,7 @@ pub(super) async fn get_order(
 ) -> Result<Response, Problem> {
     let seen = state.catch_up(wanted.about(id.0), query.allow_stale, &[ORDERS]).await?;
     let (order, viewer) = find_for(&state, &caller, id).await?;
-    let (version, now) = (Version { number: order.version, since: order.updated_at }, state.clock.now());
+    let (version, now) = (Version { view: ORDERS, number: order.version, since: order.updated_at }, state.clock.now());
     let policy = state.domain.order_policy();
     let shown = order.pii_sealed.as_ref().filter(|_| shows_contact(&order, viewer, &policy, now));
     let contact = match shown {
@@ -144,7 +144,7 @@ pub(super) async fn get_order(
     // What was erased is gone from the picture, and no version says so.
     let is_erased = shown.is_some() && contact.is_none();
     let picture = |at| (OrderView::new(order.clone(), viewer, policy, at), shows_contact(&order, viewer, &policy, at));
-    let known = !is_erased && version.is_known(&headers, now, picture);
+    let known = !is_erased && version.is_known(&state, &headers, now, picture).await?;
     if viewer == Viewer::Admin && contact.is_some() && !known {
         note_access(&caller, id);
     }

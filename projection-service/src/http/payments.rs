@@ -137,10 +137,11 @@ pub(super) async fn get_payment(
     let Some((viewer, OwnedPayment { payment, .. })) = known else {
         return Err(Problem::not_found("there is no such payment"));
     };
-    let version = Version { number: payment.version, since: payment.updated_at };
+    let version = Version { view: PAYMENTS, number: payment.version, since: payment.updated_at };
     let picture = |_| PaymentView::new(payment.clone(), viewer);
-    let (now, headers) = (state.clock.now(), &headers);
-    Ok(seen.answer_version(Envelope::new(picture(now)), version.number, version.is_known(headers, now, picture)))
+    let now = state.clock.now();
+    let known = version.is_known(&state, &headers, now, picture).await?;
+    Ok(seen.answer_version(Envelope::new(picture(now)), version.number, known))
 }
 
 fn side_of(caller: &Principal, found: &OwnedPayment) -> Option<Viewer> {

@@ -275,8 +275,8 @@ pub(super) async fn get_projection_rows(
     Ok(answer(rows))
 }
 
-/// Folds the rows of one aggregate anew and puts them in the place of those that are there. Sums of rows are added up anew;
-/// what users were told stays told.
+/// Folds the rows of one aggregate anew and puts them in the place of those that are there. Sums of rows move by the
+/// difference, so one that is false itself stays so until a rebuild; what users were told stays told.
 #[utoipa::path(
     post, path = "/admin/projections/{name}/rows/{id}/heal", operation_id = "heal_projection_row", tag = "operators",
     security(("bearer" = [])),

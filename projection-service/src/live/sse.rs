@@ -1,7 +1,7 @@
 //! The same feed as server-sent events, for clients that only listen: `Last-Event-ID` resumes it.
 //!
 //! Nothing is queued for a client: what it takes is read when it takes it, so a slow one costs no memory and keeps its
-//! place.
+//! place. One that takes nothing at all is cut off by `shared::web::serve`, since nobody asks this stream meanwhile.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -174,6 +174,10 @@ impl Listener {
     async fn next(&mut self) -> Option<Event> {
         let shutdown = self.state.live.shutdown().clone();
         loop {
+            // First: one that is behind has always more to be told.
+            if machine_now() >= self.expires_at {
+                return None;
+            }
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use shared::log::LogError;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::table;
@@ -86,12 +86,20 @@ pub struct Run {
 }
 
 impl Run {
-    /// Makes sure, until the transaction ends, that no other process holds the operation.
+    /// Makes sure, until the transaction ends, that no other process holds the operation. Meanwhile its operator is not
+    /// heard: what takes long is fenced last.
     pub async fn fence(&self, tx: &mut PgConnection) -> Result<(), JobError> {
         match table::is_held(tx, self.id, self.epoch).await? {
             true => Ok(()),
             false => Err(JobError::Again("another process goes on with it".to_owned())),
         }
+    }
+
+    /// The same in a transaction of its own, for one whose snapshot is too old to be fenced.
+    pub async fn hold(&self) -> Result<Transaction<'static, Postgres>, JobError> {
+        let mut tx = self.db.begin().await?;
+        self.fence(&mut tx).await?;
+        Ok(tx)
     }
 
     /// Keeps what the job has to know to go on; it stands in the input of the next claim.

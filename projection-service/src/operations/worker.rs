@@ -18,6 +18,8 @@ use super::{
 const OPERATIONS_MAX: usize = 4;
 /// How often an idle process looks for work.
 const POLL: Duration = Duration::from_millis(250);
+/// How often one that rests looks what its operator wants.
+const LOOK: Duration = Duration::from_secs(1);
 /// Tries of one step before the operation fails, and the longest wait between two.
 const TRIES_MAX: u32 = 10;
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -140,11 +142,23 @@ impl Worker {
         match step {
             Step::More(_) => Ok(None),
             Step::Rest(_, rest) => {
-                tokio::time::sleep(rest).await;
+                self.rest(run, rest).await?;
                 Ok(None)
             }
             Step::Ask(_, result) => self.settle(run, OperationState::Paused, Some(&result)).await.map(Some),
             Step::Done(_, result) => self.settle(run, OperationState::Succeeded, Some(&result)).await.map(Some),
+        }
+    }
+
+    /// Rests, but for as long as its operator has nothing against it.
+    async fn rest(&self, run: &Run, rest: Duration) -> Result<(), JobError> {
+        let until = Instant::now() + rest;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            tokio::time::sleep(left.min(LOOK)).await;
+            if left <= LOOK || table::renew(&self.db, run, self.lease).await? != Some(Wanted::Run) {
+                return Ok(());
+            }
         }
     }
 

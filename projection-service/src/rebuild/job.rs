@@ -14,14 +14,13 @@ use sqlx::PgPool;
 
 use super::{
     RebuildParts,
-    audit::{Audit, Place},
     bulk::{self, Pump},
-    compare::{Difference, Pair, compare},
     generations::{self, Generation, GenerationState},
     refusals, swap,
+    verify::Verified,
 };
 use crate::{
-    engine::{Drift, Model, Replay, Standstill, Start, checkpoints, dead_letters},
+    engine::{Model, Replay, Standstill, Start, checkpoints},
     operations::{Job, JobError, OperationKind, Progress, Run, Step},
 };
 
@@ -29,17 +28,16 @@ use crate::{
 const TAIL_MAX: u64 = 2_000;
 /// Aggregates that may be refused before something is wrong with the fold itself.
 const REFUSALS_MAX: usize = 1_000;
-/// Where in the log the rows are that are folded once more, and how many events at each place.
-const SAMPLES: &[f64] = &[0.05, 0.35, 0.65, 0.95];
-const SAMPLE_EVENTS: u32 = 1_000;
-/// The wait after a swap that queries held up.
+/// The wait after a swap that queries held up; it doubles with each …
 const SWAP_AGAIN: Duration = Duration::from_millis(200);
+/// … up to this.
+const SWAP_AGAIN_MAX: Duration = Duration::from_secs(30);
 
 /// When the new generation takes the place of the live one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SwapWhen {
-    /// At once if both are equal; otherwise a person decides.
+    /// At once if both are equal, and nothing that the live rows have is refused; otherwise a person decides.
     #[default]
     Equal,
     /// Once it is verified, whatever differs.
@@ -58,23 +56,23 @@ pub struct RebuildInput {
 
 /// The job of a rebuild or a rollback.
 pub struct Rebuild {
-    parts: RebuildParts,
-    model: Arc<dyn Model>,
+    pub(super) parts: RebuildParts,
+    pub(super) model: Arc<dyn Model>,
     kind: OperationKind,
     swap: SwapWhen,
     open: Option<Open>,
 }
 
 /// The generation in this process's hands.
-struct Open {
-    pool: PgPool,
-    generation: Generation,
-    standstill: Standstill,
+pub(super) struct Open {
+    pub(super) pool: PgPool,
+    pub(super) generation: Generation,
+    pub(super) standstill: Standstill,
     total: u64,
     indexed: bool,
-    differences: Option<Vec<Difference>>,
-    /// Rows of the new generation that are not what their events add up to, of those that were folded once more.
-    drifts: Vec<Drift>,
+    verified: Option<Verified>,
+    /// Swaps that queries held up.
+    held_up: u32,
     /// The streams that are still missing, once they are asked for.
     pump: Option<Pump>,
 }
@@ -122,16 +120,7 @@ impl Rebuild {
         };
         let pool = generations::pool(db, &generation);
         let standstill = refusals::standstill(db, &generation).await?;
-        Ok(Some(Open {
-            pool,
-            generation,
-            standstill,
-            total,
-            indexed: false,
-            differences: None,
-            drifts: Vec::new(),
-            pump: None,
-        }))
+        Ok(Some(Open { pool, generation, standstill, total, indexed: false, verified: None, held_up: 0, pump: None }))
     }
 
     /// The kind of streams that are taken whole, if there are any left.
@@ -223,7 +212,7 @@ impl Rebuild {
         Ok(())
     }
 
-    async fn fill(
+    pub(super) async fn fill(
         &self,
         open: &mut Open,
         tx: &mut sqlx::PgConnection,
@@ -244,7 +233,7 @@ impl Rebuild {
     }
 
     /// The events between the generation and `to`; none if there are too many for one transaction.
-    async fn tail(&self, open: &Open, to: Position) -> Result<Option<Vec<Arc<RecordedEvent>>>, JobError> {
+    pub(super) async fn tail(&self, open: &Open, to: Position) -> Result<Option<Vec<Arc<RecordedEvent>>>, JobError> {
         let from = open.generation.position;
         let missing = to.saturating_sub(from);
         if missing > TAIL_MAX {
@@ -257,49 +246,10 @@ impl Rebuild {
         }
     }
 
-    /// Compares both generations at one position, in one snapshot. None if the generation has fallen behind.
-    async fn verify(&self, run: &Run, open: &mut Open) -> Result<Option<Vec<Difference>>, JobError> {
-        let mut tx = open.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
-        run.fence(&mut tx).await?;
-        let position = checkpoints::position(&mut tx, self.model.name()).await?;
-        let Some(events) = self.tail(open, position).await? else { return Ok(None) };
-        self.fill(open, &mut tx, &events).await?;
-        let mut known = dead_letters::open_aggregates(&mut tx, self.model.name()).await?;
-        known.extend(open.standstill.stopped.keys().map(ToString::to_string));
-        let mut differences = Vec::new();
-        let schema = format!("generation_{}_{}", self.model.name(), open.generation.generation);
-        for table in self.model.tables() {
-            let pair = Pair { table, live: format!("public.{table}"), new: format!("{schema}.{table}") };
-            differences.push(compare(&mut tx, &pair, &known).await?);
-        }
-        let mut next = open.generation.clone();
-        next.position = position;
-        next.events += events.len() as u64;
-        generations::advance(&mut tx, &open.generation, &next).await?;
-        tx.commit().await?;
-        open.generation = next;
-        open.drifts = self.sample(open, schema).await?;
-        Ok(Some(differences))
-    }
-
-    /// Folds some rows of the new generation once more from the log, since the live ones may be wrong in the same way.
-    async fn sample(&self, open: &Open, schema: String) -> Result<Vec<Drift>, JobError> {
-        if self.model.sources().is_none() {
-            return Ok(Vec::new());
-        }
-        let stopped = open.standstill.stopped.iter().map(|(id, refusal)| (*id, refusal.position)).collect();
-        let place = Place { position: open.generation.position, stopped };
-        let parts = RebuildParts { page_events: SAMPLE_EVENTS.min(self.parts.page_events), ..self.parts.clone() };
-        let audit = Audit::over(&parts, Arc::clone(&self.model), (schema, Some(place))).await?;
-        let mut drifts = Vec::new();
-        for place in SAMPLES {
-            drifts.extend(audit.sample(*place).await?);
-        }
-        Ok(drifts)
-    }
-
-    /// The last events and the swap. False if the generation has fallen behind.
+    /// The last events and the swap. False if the generation has fallen behind, or would lose what the live rows have
+    /// taken since: then it has to be verified once more.
     async fn finish(&self, run: &Run, open: &mut Open) -> Result<bool, JobError> {
+        swap::probe(&self.parts.db, &*self.model).await?;
         let mut tx = open.pool.begin().await?;
         run.fence(&mut tx).await?;
         let claim = checkpoints::lock(&mut tx, self.model.name()).await?;
@@ -307,18 +257,28 @@ impl Rebuild {
         let Some(events) = self.tail(open, position).await? else { return Ok(false) };
         open.standstill.discarded = refusals::discarded(&self.parts.db, self.model.name()).await?;
         self.fill(open, &mut tx, &events).await?;
+        if self.swap == SwapWhen::Equal && !self.lost(open, &mut tx).await?.is_empty() {
+            open.verified = None;
+            return Ok(false);
+        }
         swap::swap(&self.parts, &mut tx, &*self.model, &open.generation, (&open.standstill, position)).await?;
+        if open.verified.as_ref().is_none_or(|verified| !verified.is_equal()) {
+            checkpoints::note_repair(&mut tx, self.model.name(), self.parts.clock.now()).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }
 
     fn result(&self, open: &Open) -> serde_json::Value {
+        let verified = open.verified.as_ref();
         json!({
             "generation": open.generation.generation,
             "events": open.generation.events,
             "refused_aggregates": open.standstill.stopped.len(),
-            "tables": open.differences,
-            "drifts": open.drifts,
+            "lost": verified.map(Verified::named),
+            "lost_aggregates": verified.map(|verified| verified.lost.len()),
+            "tables": verified.map(|verified| &verified.differences),
+            "drifts": verified.map(|verified| &verified.drifts),
         })
     }
 
@@ -334,35 +294,37 @@ impl Rebuild {
         }
         if !open.indexed {
             let mut tx = open.pool.begin().await?;
-            run.fence(&mut tx).await?;
             generations::index(&mut tx, &*self.model, open.generation.generation).await?;
+            run.fence(&mut tx).await?;
             tx.commit().await?;
             open.indexed = true;
             return Ok(Step::More(self.progress("index", open)));
         }
-        let Some(differences) = &open.differences else {
-            open.differences = self.verify(run, open).await?;
+        let Some(verified) = &open.verified else {
+            open.verified = self.verify(run, open).await?;
             return Ok(Step::More(self.progress("verify", open)));
         };
-        let differ: i64 = differences.iter().map(Difference::rows).sum();
         let may_swap = match self.swap {
-            SwapWhen::Equal => differ == 0 && open.drifts.is_empty(),
+            SwapWhen::Equal => verified.is_equal(),
             SwapWhen::Verified => true,
             SwapWhen::Told => false,
         };
         if !may_swap {
             return Ok(Step::Ask(self.progress("waits for swap or cancel", open), self.result(open)));
         }
-        match self.finish(run, open).await {
-            Ok(true) => Ok(Step::Done(self.progress("swapped", open), self.result(open))),
-            Ok(false) => Ok(Step::More(self.progress("catch up", open))),
+        let next = match self.finish(run, open).await {
+            Ok(true) => return Ok(Step::Done(self.progress("swapped", open), self.result(open))),
+            Ok(false) => Step::More(self.progress("catch up", open)),
             Err(error) if swap::is_lock_timeout(&error) => {
-                // What was folded for the swap fell with it; so must what is known of it.
-                open.standstill = refusals::standstill(&self.parts.db, &open.generation).await?;
-                Ok(Step::Rest(self.progress("swap", open), SWAP_AGAIN))
+                let rest = SWAP_AGAIN.saturating_mul(1 << open.held_up.min(16)).min(SWAP_AGAIN_MAX);
+                open.held_up += 1;
+                Step::Rest(self.progress("swap", open), rest)
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => return Err(error),
+        };
+        // What was folded for the swap fell with it; so must what is known of it.
+        open.standstill = refusals::standstill(&self.parts.db, &open.generation).await?;
+        Ok(next)
     }
 }
 

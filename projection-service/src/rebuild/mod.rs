@@ -22,6 +22,7 @@ mod swap;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use shared::log::{Position, RecordedEvent};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{
@@ -43,6 +43,16 @@ pub(super) async fn swap(
     checkpoints::dispossess(tx, model.name(), Some(generation.generation)).await?;
     generations::make_live(tx, generation, position).await?;
     Ok(())
+}
+
+/// Tries whether the live tables could be swapped now, and lets go of them again: while something holds them for long,
+/// nobody else is to be kept from them, nor the owner from its checkpoint.
+pub(super) async fn probe(db: &PgPool, model: &dyn Model) -> Result<(), JobError> {
+    let tables: Vec<String> = model.tables().iter().map(|table| format!("public.{table}")).collect();
+    let mut tx = db.begin().await?;
+    sqlx::query("SET LOCAL lock_timeout = '50ms'").execute(&mut *tx).await?;
+    sqlx::query(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", "))).execute(&mut *tx).await?;
+    Ok(tx.rollback().await?)
 }
 
 /// Whether the swap only waited too long for queries that run.

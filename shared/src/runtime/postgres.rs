@@ -43,6 +43,8 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (151, "finer dish rollups", include_str!("../../../migrations/0151_finer_dish_rollups.sql")),
     (160, "analyst bounds", include_str!("../../../migrations/0160_analyst_bounds.sql")),
     (170, "told letters", include_str!("../../../migrations/0170_told_letters.sql")),
+    (180, "repairs", include_str!("../../../migrations/0180_repairs.sql")),
+    (181, "swap waits less", include_str!("../../../migrations/0181_swap_waits_less.sql")),
     (200, "sweeping", include_str!("../../../migrations/0200_sweeping.sql")),
 ];
 

@@ -35,6 +35,10 @@ pub struct Meta {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub next_cursor: Option<String>,
+    /// True if there is more than an answer of this kind shows; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub truncated: Option<bool>,
 }
 
 impl<T> Envelope<T> {
@@ -52,6 +56,12 @@ impl<T> Envelope<T> {
     /// What a query sends to see at least this.
     pub fn consistency_token(mut self, token: impl Into<String>) -> Self {
         self.meta.consistency_token = Some(token.into());
+        self
+    }
+
+    /// Says that there is more than `data` shows, and no way to the rest from here.
+    pub fn truncated(mut self, is_truncated: bool) -> Self {
+        self.meta.truncated = is_truncated.then_some(true);
         self
     }
 

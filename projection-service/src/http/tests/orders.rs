@@ -130,3 +130,28 @@ async fn a_history_shows_every_event_without_personal_data() {
     let boris = test.headers(BORIS, &[Role::Customer]);
     assert_eq!(test.get(&format!("/api/v1/orders/{id}/history"), &boris).await.0, 404);
 }
+
+#[tokio::test]
+async fn a_token_is_not_honoured_by_rows_that_a_crash_of_the_server_took_back() {
+    let mut test = Test::start().await;
+    let id = test.order(ANNA);
+    let anna = test.commit(ANNA, &[Role::Customer]).await;
+    let path = format!("/api/v1/orders/{id}");
+    assert_eq!(test.get(&path, &anna).await.0, 200);
+    sqlx::query("CREATE TABLE kept AS SELECT * FROM orders").execute(&test.app.db).await.unwrap();
+    test.log.push(id, samples::paid(id));
+    let anna = test.commit(ANNA, &[Role::Customer]).await;
+    assert_eq!(test.get(&path, &anna).await.2["meta"]["version"], 2);
+    sqlx::query(
+        "DO $$ BEGIN
+             DELETE FROM orders;
+             INSERT INTO orders SELECT * FROM kept;
+             UPDATE projection_checkpoints SET position = 1 WHERE name = 'orders';
+         END $$",
+    )
+    .execute(&test.app.db)
+    .await
+    .unwrap();
+    let (status, _, body) = test.get(&path, &anna).await;
+    assert_eq!((status, &body["meta"]["version"]), (200, &json!(2)), "{body}");
+}

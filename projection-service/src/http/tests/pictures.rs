@@ -20,6 +20,7 @@ use crate::{
         orders::{OrderRow, Orders},
         samples::{self, Log},
     },
+    testing::eventually,
 };
 
 type Headers = Vec<(&'static str, String)>;
@@ -111,4 +112,59 @@ fn what_time_changes_in_a_version_never_comes_back() {
         }
     }
     assert!(changes > 5, "time changes nothing in these: {changes}");
+}
+
+async fn falsify(test: &Test, id: Uuid) {
+    let falsified =
+        sqlx::query("UPDATE orders SET doc = replace(doc::text, 'WAITING_FOR_PAYMENT', 'READY')::json WHERE id = $1");
+    assert_eq!(falsified.bind(id).execute(&test.app.db).await.unwrap().rows_affected(), 1);
+}
+
+async fn rebuild(test: &Test, swap: &str) {
+    let body = json!({"reason": "a test", "swap": swap});
+    let (status, headers, _) = test.app.operate("/api/v1/admin/projections/orders/rebuild", Some(&body)).await;
+    assert_eq!(status, 202);
+    let location = headers["operation-location"].to_str().unwrap();
+    eventually("it is swapped", || async { test.app.operate(location, None).await.2["data"]["state"] == "succeeded" })
+        .await;
+}
+
+#[tokio::test]
+async fn a_version_that_was_put_right_is_answered_again() {
+    let mut test = Test::start().await;
+    let id = test.order(ANNA);
+    let anna = test.commit(ANNA, &[Role::Customer]).await;
+    let (path, known) = (format!("/api/v1/orders/{id}"), knowing(&anna, 1));
+    let shown = async |headers: &Headers| {
+        let (status, answer, body) = test.get(&path, headers).await;
+        (status, answer["etag"].to_str().unwrap().to_owned(), body["data"]["status"].clone())
+    };
+    assert_eq!(shown(&known).await.0, 304);
+    // What changes no row makes nobody ask again.
+    rebuild(&test, "equal").await;
+    assert_eq!(shown(&known).await.0, 304);
+
+    falsify(&test, id).await;
+    assert_eq!(shown(&anna).await.2, "READY");
+    let heal = format!("/api/v1/admin/projections/orders/rows/{id}/heal");
+    assert_eq!(test.app.operate(&heal, Some(&json!({"reason": "a test"}))).await.2["data"]["drifted"], true);
+    let right = (200, "\"v1\"".to_owned(), json!("WAITING_FOR_PAYMENT"));
+    assert_eq!(shown(&known).await, right);
+}
+
+#[tokio::test]
+async fn a_version_that_a_rebuild_put_right_is_answered_again_and_what_comes_later_is_known() {
+    let mut test = Test::start().await;
+    let id = test.order(ANNA);
+    let anna = test.commit(ANNA, &[Role::Customer]).await;
+    let path = format!("/api/v1/orders/{id}");
+    assert_eq!(test.get(&path, &anna).await.0, 200);
+    falsify(&test, id).await;
+    assert_eq!(test.get(&path, &anna).await.2["data"]["status"], "READY");
+    rebuild(&test, "verified").await;
+    let (status, _, body) = test.get(&path, &knowing(&anna, 1)).await;
+    assert_eq!((status, &body["data"]["status"]), (200, &json!("WAITING_FOR_PAYMENT")));
+    test.log.push_at(id, samples::paid(id), test.app.platform.clock.now() + Duration::hours(1));
+    let anna = test.commit(ANNA, &[Role::Customer]).await;
+    assert_eq!(test.get(&path, &knowing(&anna, 2)).await.0, 304);
 }

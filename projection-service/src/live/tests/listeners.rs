@@ -119,3 +119,23 @@ async fn strangers_and_nonsense_are_turned_away_and_a_token_ends_its_stream() {
     let ended = tokio::time::timeout(PATIENCE, listener.answer.chunk()).await.expect("it ends");
     assert_eq!(ended.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_listener_that_is_behind_is_told_nothing_after_its_token() {
+    let (app, mut log) = (App::start().await, Log::new());
+    paid_orders(&mut log, 300);
+    log.write(&app.db).await;
+    eventually("all are told", || async { checkpoint(&app.db, "feed").await == log.events.len() as i64 }).await;
+    let expires_at = chrono::Utc::now() + chrono::Duration::seconds(2);
+    let short = app.token_for(ANNA, &[Role::Customer], None, Duration::from_secs(2));
+    let request = http::Request::get("/api/v1/feed/stream").header("authorization", format!("Bearer {short}"));
+    let request = request.header("last-event-id", "0").body(axum::body::Body::empty()).unwrap();
+    let answer = tower::ServiceExt::oneshot(app.service_router.clone(), request).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+    let mut pieces = answer.into_body().into_data_stream();
+    for _ in 0..10 {
+        pieces.next().await.unwrap().unwrap();
+    }
+    eventually("the token ends", || async { chrono::Utc::now() > expires_at + chrono::Duration::seconds(1) }).await;
+    assert!(pieces.next().await.is_none(), "what comes after the token is another's");
+}

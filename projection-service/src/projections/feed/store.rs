@@ -61,6 +61,7 @@ impl ReadModel for Feed {
             written.push(UserEntries { user_id: *user_id, entries });
         }
         insert_entries(tx, &by_user, &written).await?;
+        wait_for_disk(tx).await?;
         Ok(written)
     }
 
@@ -73,6 +74,12 @@ impl ReadModel for Feed {
         let by_user = address(tx, &rows).await?;
         told::compare(tx, &by_user, kept_since).await
     }
+}
+
+/// An entry whose id users know must not be taken back by a crash of the server: its id would be another's.
+async fn wait_for_disk(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("SET LOCAL synchronous_commit TO DEFAULT").execute(tx).await?;
+    Ok(())
 }
 
 /// A gift lies in the table as an order does, under its own id.

@@ -63,6 +63,15 @@ impl ReadModel for Ledger {
         add_to_totals(tx, &sums.totals).await
     }
 
+    async fn take_out(tx: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error> {
+        let before = read_postings(tx, &[id]).await?;
+        let mut sums = Sums::default();
+        before.values().flatten().for_each(|posting| sums.add(posting, -1));
+        add_to_accounts(tx, &sums.accounts).await?;
+        add_to_totals(tx, &sums.totals).await?;
+        sweep(tx, &sums).await
+    }
+
     async fn sum_up(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
         sqlx::query(
             "
@@ -269,6 +278,35 @@ async fn add_to_totals(
     .bind(sums.keys().map(|(_, currency)| *currency).collect::<Vec<_>>())
     .bind(sums.values().map(|(debit, _)| *debit).collect::<Vec<_>>())
     .bind(sums.values().map(|(_, credit)| *credit).collect::<Vec<_>>())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Deletes accounts and totals of these keys that have come to nothing: nothing was posted there.
+async fn sweep(tx: &mut PgConnection, sums: &Sums) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "
+        DELETE FROM ledger_accounts AS a
+        USING UNNEST($1::text[], $2::uuid[], $3::text[]) AS k (account, owner_id, currency)
+        WHERE (a.account, a.owner_id, a.currency) = (k.account, k.owner_id, k.currency)
+          AND (a.debit_minor, a.credit_minor) = (0, 0)
+        ",
+    )
+    .bind(sums.accounts.keys().map(|(account, _, _)| *account).collect::<Vec<_>>())
+    .bind(sums.accounts.keys().map(|(_, owner_id, _)| *owner_id).collect::<Vec<_>>())
+    .bind(sums.accounts.keys().map(|(_, _, currency)| *currency).collect::<Vec<_>>())
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "
+        DELETE FROM ledger_totals AS t
+        USING UNNEST($1::text[], $2::text[]) AS k (account, currency)
+        WHERE (t.account, t.currency) = (k.account, k.currency) AND (t.debit_minor, t.credit_minor) = (0, 0)
+        ",
+    )
+    .bind(sums.totals.keys().map(|(account, _)| *account).collect::<Vec<_>>())
+    .bind(sums.totals.keys().map(|(_, currency)| *currency).collect::<Vec<_>>())
     .execute(tx)
     .await?;
     Ok(())

@@ -43,6 +43,16 @@ impl ReadModel for OrderFacts {
         add(tx, rollups).await
     }
 
+    async fn take_out(tx: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error> {
+        let mut rollups = Rollups::default();
+        read(tx, &[OrderId(id)]).await?.values().for_each(|fact| rollups.remove(fact));
+        let (orders, dishes): (Vec<_>, Vec<_>) =
+            (rollups.orders.keys().copied().collect(), rollups.dishes.keys().copied().collect());
+        add(tx, rollups).await?;
+        sweep_orders(tx, &orders).await?;
+        sweep_dishes(tx, &dishes).await
+    }
+
     async fn sum_up(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
         let (mut rollups, mut after) = (Rollups::default(), Uuid::nil());
         loop {
@@ -302,6 +312,49 @@ async fn add_dishes(tx: &mut PgConnection, sums: Vec<(DishBucket, DishMeasures)>
     .bind(column(|sum| sum.revenue_minor))
     .bind(column(|sum| sum.ratings))
     .bind(column(|sum| sum.rating_points))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Deletes the sums of these keys that have come to nothing: no fact is in them.
+async fn sweep_orders(tx: &mut PgConnection, keys: &[OrderBucket]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "
+        DELETE FROM order_rollups AS r
+        USING UNNEST($1::text[], $2::text[], $3::timestamptz[], $4::uuid[], $5::text[])
+            AS k (basis, width, bucket, producer_id, currency)
+        WHERE (r.basis, r.width, r.bucket, r.producer_id, r.currency) = (k.basis, k.width, k.bucket, k.producer_id, k.currency)
+          AND (r.orders, r.completed, r.cancelled, r.revenue_minor, r.refunded_minor) = (0, 0, 0, 0, 0)
+          AND (r.ratings, r.rating_points, r.deliveries, r.delivery_micros) = (0, 0, 0, 0)
+        ",
+    )
+    .bind(keys.iter().map(|key| key.basis.as_str()).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.width.as_str()).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.bucket).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.producer_id.0).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.currency).collect::<Vec<_>>())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The same of dishes.
+async fn sweep_dishes(tx: &mut PgConnection, keys: &[DishBucket]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "
+        DELETE FROM dish_rollups AS r
+        USING UNNEST($1::text[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::text[])
+            AS k (width, bucket, dish_id, producer_id, currency)
+        WHERE (r.width, r.bucket, r.dish_id, r.producer_id, r.currency) = (k.width, k.bucket, k.dish_id, k.producer_id, k.currency)
+          AND (r.orders, r.portions, r.revenue_minor, r.ratings, r.rating_points) = (0, 0, 0, 0, 0)
+        ",
+    )
+    .bind(keys.iter().map(|key| key.width.as_str()).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.bucket).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.dish_id.0).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.producer_id.0).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.currency).collect::<Vec<_>>())
     .execute(tx)
     .await?;
     Ok(())

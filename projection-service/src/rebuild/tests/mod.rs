@@ -2,6 +2,7 @@
 
 mod audits;
 mod bulk;
+mod held_up;
 #[cfg(feature = "measurements")]
 mod measurements;
 mod rebuilds;

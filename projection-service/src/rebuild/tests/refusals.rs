@@ -58,7 +58,7 @@ async fn what_the_new_generation_refuses_waits_as_letters_after_the_swap() {
     let _running = test.fold::<Orders>().await;
     let refused = test.ids[5];
     test.parts.failpoints.set_fold("orders", refused);
-    let id = test.rebuild("orders").await;
+    let id = test.begin(OperationKind::Rebuild, "orders", json!({"swap": "verified"})).await;
     let _working = test.worker(16);
     let ended = test.becomes(id, OperationState::Succeeded).await;
     assert_eq!(ended.result.unwrap()["refused_aggregates"], 1);
@@ -74,6 +74,36 @@ async fn what_the_new_generation_refuses_waits_as_letters_after_the_swap() {
         .await
         .unwrap();
     eventually("it follows", || async { version(&test, refused).await == Some(5) }).await;
+}
+
+#[tokio::test]
+async fn a_rebuild_that_would_lose_rows_asks_a_person() {
+    let mut test = Test::with_orders(20).await;
+    test.parts.settings.letters.retries_max = 0;
+    let running = test.fold::<Orders>().await;
+    let waits_already = test.ids[3];
+    test.parts.failpoints.set_fold("orders", waits_already);
+    test.log.push(waits_already, samples::ready());
+    test.append().await;
+    test.caught_up("orders").await;
+    assert_eq!(letters(&test).await, [letter(waits_already, 5, "PARKED")]);
+    drop(running);
+    // One that is whole is refused now, and one that stood still is refused from its first event on.
+    let whole = test.ids[5];
+    test.parts.failpoints.set_fold("orders", whole);
+    let before = test.rows("orders").await;
+    let id = test.rebuild("orders").await;
+    let _working = test.worker(16);
+    let asks = test.becomes(id, OperationState::Paused).await.result.unwrap();
+    assert_eq!((&asks["refused_aggregates"], &asks["lost_aggregates"]), (&json!(2), &json!(2)), "{asks}");
+    let mut lost: Vec<_> = asks["lost"].as_array().unwrap().iter().map(|lost| lost["aggregate_id"].clone()).collect();
+    lost.sort_by_key(|id| id.to_string());
+    let mut expected = [json!(waits_already), json!(whole)];
+    expected.sort_by_key(|id| id.to_string());
+    assert_eq!(lost, expected);
+    assert_eq!(asks["tables"][0]["only_live"], 1, "{asks}");
+    assert_eq!(test.rows("orders").await, before);
+    assert_eq!(letters(&test).await, [letter(waits_already, 5, "PARKED")]);
 }
 
 #[tokio::test]
