@@ -132,7 +132,7 @@ impl Bank {
             void: true,
             partial_refund: true,
             // Whoever recognises names on cards only is told of nothing that was not announced in the log.
-            idempotent_refund: if seed % 2 == 0 { RefundNames::Recognised } else { RefundNames::OnCards },
+            idempotent_refund: if seed.is_multiple_of(2) { RefundNames::Recognised } else { RefundNames::OnCards },
             two_stage: true,
             currencies: vec![Currency::RUB],
             amount_min_minor: 100,
