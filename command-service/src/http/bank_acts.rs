@@ -6,9 +6,7 @@ use serde::Deserialize;
 use shared::{
     domain::{
         Money, PaymentId, RefundId,
-        payment::{
-            BankAct, IntegrityDecision, Payment, PaymentCommand, PaymentError, Refund, RefundFinding, RefundState,
-        },
+        payment::{BankAct, IntegrityDecision, Payment, PaymentCommand, PaymentError, RefundFinding},
     },
     web::{PathId, PathIds, Problem},
 };
@@ -85,16 +83,7 @@ pub(super) async fn resolve_refund(
 /// open, for an administrator to close.
 async fn clear_up_cases(state: &AppState, payment_id: PaymentId) {
     let Ok(Some(loaded)) = state.payments.load(payment_id.0).await else { return };
-    let waits = |refund: &Refund| match refund.state {
-        RefundState::Unknown { .. } | RefundState::Submitted { .. } | RefundState::Failed { retry_at: None, .. } => {
-            true
-        }
-        RefundState::Requested
-        | RefundState::Succeeded
-        | RefundState::BackAlready
-        | RefundState::Failed { retry_at: Some(_), .. } => false,
-    };
-    if !loaded.aggregate.refunds().iter().any(waits) {
+    if !loaded.aggregate.refunds().iter().any(|refund| refund.state.waits_for_people()) {
         for kind in [CaseKind::RefundAmbiguous, CaseKind::RefundRefused] {
             state.cases.clear_up(payment_id, kind).await;
         }

@@ -1,8 +1,8 @@
 //! Money that goes back: the next refund of a payment is sent, or left to people, and cases are kept.
 
 use shared::domain::{
-    Money, PaymentId,
-    payment::{BankActKind, NextRefund, Payment, PaymentCommand, Refund, RefundOutcome, RefundState},
+    Money, PaymentId, RefundId,
+    payment::{BankActKind, NextRefund, Payment, PaymentCommand, RefundOutcome, RefundState},
 };
 
 use super::{Done, PaymentDesk};
@@ -44,7 +44,7 @@ impl PaymentDesk {
             sent_before,
         };
         let done = refund(provider, ctx, &attempt).await;
-        self.keep_case(payment_id, &attempt, &done).await;
+        self.keep_case((payment_id, payment), &attempt, &done).await;
         let outcome = done.outcome;
         Ok(vec![PaymentCommand::RecordRefundResult { refund_id, epoch, outcome }])
     }
@@ -67,14 +67,14 @@ impl PaymentDesk {
     async fn close_what_the_bank_did(&self, id: PaymentId, payment: &Payment) {
         let refunds = payment.refunds();
         let by_bank = refunds.iter().any(|refund| refund.state == RefundState::BackAlready);
-        let for_people = |refund: &Refund| matches!(refund.state, RefundState::Failed { retry_at: None, .. });
-        if let Some(cases) = self.cases.as_ref().filter(|_| by_bank && !refunds.iter().any(for_people)) {
+        let waits = refunds.iter().any(|refund| refund.state.waits_for_people());
+        if let Some(cases) = self.cases.as_ref().filter(|_| by_bank && !waits) {
             cases.clear_up(id, CaseKind::RefundRefused).await;
         }
     }
 
     /// Opens a case for a person, or closes it.
-    async fn keep_case(&self, id: PaymentId, attempt: &RefundAttempt, done: &Refunded) {
+    async fn keep_case(&self, (id, payment): (PaymentId, &Payment), attempt: &RefundAttempt, done: &Refunded) {
         let Some(cases) = &self.cases else { return };
         let refund_id = attempt.refund_id;
         match &done.outcome {
@@ -86,8 +86,10 @@ impl PaymentDesk {
                 let code = code.as_deref().unwrap_or("no code");
                 cases.open(id, CaseKind::RefundRefused, &format!("refund {refund_id}: {code}")).await;
             }
-            // Only what was in doubt or refused before can have left a case.
-            RefundOutcome::Succeeded if attempt.sent_before || attempt.epoch > 1 => {
+            // Only what was in doubt or refused before can have left a case; it is the payment's, not this refund's.
+            RefundOutcome::Succeeded
+                if (attempt.sent_before || attempt.epoch > 1) && !others_wait(payment, refund_id) =>
+            {
                 cases.clear_up(id, CaseKind::RefundAmbiguous).await;
                 cases.clear_up(id, CaseKind::RefundRefused).await;
             }
@@ -97,6 +99,11 @@ impl PaymentDesk {
             | RefundOutcome::Unknown => {}
         }
     }
+}
+
+/// Whether another refund of the payment waits for a person.
+fn others_wait(payment: &Payment, refund_id: RefundId) -> bool {
+    payment.refunds().iter().any(|refund| refund.refund_id != refund_id && refund.state.waits_for_people())
 }
 
 /// The refund that the provider has in hand or may have.

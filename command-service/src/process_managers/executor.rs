@@ -29,6 +29,8 @@ use crate::{
 /// The first rest before a step that found the log out of reach is tried again; it doubles up to [`REST_MAX`].
 pub(super) const REST_MIN: Duration = Duration::from_millis(20);
 pub(super) const REST_MAX: Duration = Duration::from_secs(5);
+/// What another process that sends the same to a provider is given for it: longer than all calls of an effect may take.
+const OTHERS_CALL: Duration = Duration::from_secs(10);
 /// Commands of our own making leave a receipt; what they ask is fixed by what named them.
 const OWN_FINGERPRINT: [u8; 32] = [0; 32];
 
@@ -252,7 +254,10 @@ impl Executor {
         let mut rest = REST_MIN;
         loop {
             match handler.execute(submission.clone(), &NoAnswer).await {
-                Ok(Handled::Done(_)) => return Ok(self.tell(cause, "done", Answer::Yes)),
+                Ok(Handled::Done(done)) => {
+                    let answer = if done.is_news { Answer::Yes } else { Answer::Known };
+                    return Ok(self.tell(cause, "done", answer));
+                }
                 Ok(Handled::Replayed(_)) => return Ok(self.tell(cause, "replayed", Answer::Yes)),
                 Err(CommandError::Refused(error)) => {
                     tracing::debug!(manager = cause.manager, aggregate.id = %aggregate_id, %error, "command refused");
@@ -279,7 +284,15 @@ impl Executor {
                 let Some(payment) = self.load(&self.payments, payment_id.0).await? else { return Ok(()) };
                 let announced = run.announced;
                 match self.effects.perform(effect, &payment, cause, &mut run).await {
-                    Ok(news) => self.write_down(cause, payment_id, news).await?,
+                    Ok(news) => {
+                        let is_known = self.write_down(cause, payment_id, news).await?;
+                        // Another process, which led until a moment ago, announced the same and sends it: what comes of
+                        // that is looked at when it has had its time.
+                        if is_known && run.announced != announced {
+                            run.announced = None;
+                            break OTHERS_CALL;
+                        }
+                    }
                     Err(rest) => break rest,
                 }
                 if run.announced == announced {
@@ -294,12 +307,14 @@ impl Executor {
     }
 
     /// News leaves no receipt: the payment itself tells news that it knows from other news, and following the same cause
-    /// again may well bring other news.
-    async fn write_down(&self, cause: &Cause, id: PaymentId, news: Vec<PaymentCommand>) -> Result<(), Poison> {
+    /// again may well bring other news. Says whether the payment knew any of it.
+    async fn write_down(&self, cause: &Cause, id: PaymentId, news: Vec<PaymentCommand>) -> Result<bool, Poison> {
+        let mut is_known = false;
         for command in news {
-            self.submit(&self.payments, cause, (Uuid::now_v7(), None), (id.0, false), command).await?;
+            let answer = self.submit(&self.payments, cause, (Uuid::now_v7(), None), (id.0, false), command).await?;
+            is_known |= answer == Answer::Known;
         }
-        Ok(())
+        Ok(is_known)
     }
 
     async fn arm(&self, cause: &Cause, timer: NewTimer) -> Result<(), Poison> {
@@ -367,6 +382,8 @@ fn describe<E: std::fmt::Display>(error: &CommandError<E>) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     Yes,
+    /// It was so before; nothing changed.
+    Known,
     No,
 }
 

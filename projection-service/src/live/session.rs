@@ -181,10 +181,17 @@ impl Session {
         let mut replayed = 0;
         while from < head {
             let entries = self.read_after(from).await?;
-            let Some(last) = entries.last() else { break };
-            from = last.id;
+            if entries.is_empty() {
+                break;
+            }
             replayed += entries.len() as u64;
             for entry in entries {
+                // Deleted with age, though something older is still kept.
+                if entry.id > from + 1 {
+                    result = "gap";
+                    self.say_patiently(out, &FromServer::Gap { from: from + 1, to: entry.id - 1 }).await?;
+                }
+                from = entry.id;
                 enqueue_patiently(out, Message::text(entry.to_frame())).await?;
             }
         }

@@ -157,9 +157,10 @@ impl Listener {
         })?;
         let head = listening.channel.watch();
         listening.channel.note_head(tail.head);
-        let mut ready =
-            VecDeque::from([Event::default().event("hello").data(json!({"head_id": tail.head}).to_string())]);
         let mut sent = last_id.unwrap_or(tail.head).min(tail.head);
+        // Where the stream begins has an id: a browser that loses it before the first entry comes back to that place.
+        let hello = Event::default().event("hello").id(sent.to_string());
+        let mut ready = VecDeque::from([hello.data(json!({"head_id": tail.head}).to_string())]);
         if sent + 1 < tail.first {
             ready.push_back(gap(sent + 1, tail.first - 1));
             sent = tail.first - 1;
@@ -212,7 +213,7 @@ impl Listener {
 }
 
 fn gap(from: i64, to: i64) -> Event {
-    Event::default().event("gap").data(json!({"from": from, "to": to}).to_string())
+    Event::default().event("gap").id(to.to_string()).data(json!({"from": from, "to": to}).to_string())
 }
 
 fn event(entry: &FeedEntry) -> Event {

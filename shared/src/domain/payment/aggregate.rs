@@ -234,4 +234,14 @@ pub enum RefundState {
     },
 }
 
+impl RefundState {
+    /// Whether it goes on only when a person has looked, or the bank was asked what it did.
+    pub fn waits_for_people(self) -> bool {
+        match self {
+            Self::Unknown { .. } | Self::Submitted { .. } | Self::Failed { retry_at: None, .. } => true,
+            Self::Requested | Self::Succeeded | Self::BackAlready | Self::Failed { retry_at: Some(_), .. } => false,
+        }
+    }
+}
+
 event_sourced!(Payment, "payment", PaymentCommand, PaymentEvent, PaymentError, {});
