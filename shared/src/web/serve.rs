@@ -54,7 +54,7 @@ fn end_when_stuck(stream: &TcpStream, stuck: Duration) {
 #[cfg(not(target_os = "linux"))]
 fn end_when_stuck(_: &TcpStream, _: Duration) {}
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use std::convert::Infallible;
 
@@ -67,6 +67,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_cut_off() {
+        if !cfg!(target_os = "linux") {
+            return;
+        }
         let dropped = CancellationToken::new();
         let answering = dropped.clone();
         let endless = get(move || {
