@@ -249,7 +249,10 @@ impl PaymentDesk {
     async fn give_up(&self, id: PaymentId, payment: &Payment) -> Done {
         if let Some(cases) = &self.cases {
             let status = payment.status().map_or_else(String::new, |status| format!("{status:?}"));
-            cases.open(id, CaseKind::NeverEnded, &format!("{status} after three days of asking")).await;
+            // Nothing else remembers the payment from here on.
+            if !cases.open(id, CaseKind::NeverEnded, &format!("{status} after three days of asking")).await {
+                return Err(self.rest);
+            }
         }
         Ok(Vec::new())
     }

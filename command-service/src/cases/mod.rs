@@ -5,6 +5,8 @@
 
 mod table;
 
+use std::time::Duration;
+
 use shared::{domain::PaymentId, runtime::Clock};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -93,13 +95,22 @@ impl Cases {
         Self { db, clock }
     }
 
-    /// Raises the alarm and writes the case down; one that is open already stays as it is.
-    pub async fn open(&self, payment_id: PaymentId, kind: CaseKind, detail: &str) {
+    /// Raises the alarm and writes the case down; one that is open already stays as it is. The case may be the last that
+    /// remembers the payment, so a database that is away for half a minute is waited for. Says whether it is written.
+    pub async fn open(&self, payment_id: PaymentId, kind: CaseKind, detail: &str) -> bool {
         tracing::error!(event = "payment_case", payment.id = %payment_id, kind = kind.as_str(), detail, "a person has to look at a payment");
         let act = Act { actor: SYSTEM, reason: detail, command_id: None, at: self.clock.now() };
-        if let Err(error) = table::open(&self.db, payment_id, kind, &act).await {
-            tracing::error!(payment.id = %payment_id, %error, "the case could not be written down");
+        for rest_ms in [20, 100, 500, 1_000, 2_000, 5_000, 5_000, 5_000, 5_000, 5_000] {
+            match table::open(&self.db, payment_id, kind, &act).await {
+                Ok(()) => return true,
+                Err(error) => {
+                    tracing::warn!(payment.id = %payment_id, %error, rest_ms, "a case is not written down yet")
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(rest_ms)).await;
         }
+        tracing::error!(payment.id = %payment_id, kind = kind.as_str(), "the case could not be written down");
+        false
     }
 
     /// What was unclear is clear.

@@ -2,7 +2,7 @@
 //! order. Rows of the table `dead_letters`: a letter is tried again by itself, less and less often, and then PARKED for a
 //! person; who sets one to PENDING has it tried again, who sets it to DISCARDED has it passed over.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::log::{Position, RecordedEvent};
@@ -52,6 +52,13 @@ pub(super) async fn heads(db: &PgPool, flow: Option<Uuid>, now: DateTime<Utc>) -
         Ok(Head { flow: row.try_get("correlation_id")?, position, due: row.try_get("due")? })
     };
     rows.iter().map(head).collect()
+}
+
+/// The events behind `after` that were passed over for good.
+pub(super) async fn discarded(db: &PgPool, after: Position) -> Result<HashSet<Position>, sqlx::Error> {
+    let passed = "SELECT position FROM dead_letters WHERE queue_name = $1 AND status = 'DISCARDED' AND position > $2";
+    let positions: Vec<i64> = sqlx::query_scalar(passed).bind(QUEUE).bind(after as i64).fetch_all(db).await?;
+    Ok(positions.into_iter().map(|position| position as Position).collect())
 }
 
 /// When a letter that was tried again so often is tried next; none once it waits for a person.

@@ -1,7 +1,7 @@
 //! Follows the log and has process managers react: in order within a business flow, side by side across flows.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
@@ -62,6 +62,8 @@ struct Work {
     waiting: VecDeque<Uuid>,
     /// Flows that a dead letter holds up, and its position: what comes for them is put behind it.
     held_up: HashMap<Uuid, Position>,
+    /// What an administrator had passed over while the checkpoint was still behind it.
+    discarded: HashSet<Position>,
     tasks: JoinSet<Finished>,
     saved: Position,
     /// The log's head when the term began: an earlier leader may have begun with what is before it.
@@ -118,6 +120,7 @@ impl Runner {
         work.saved = work.taken;
         let head = self.feed.reader().head().await.map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
         work.inherited = head;
+        work.discarded = dead_letters::discarded(&self.db, work.taken).await?;
         let heads = dead_letters::heads(&self.db, None, self.executor.clock.now()).await?;
         work.held_up = heads.into_iter().map(|head| (head.flow, head.position)).collect();
         let mut save_at = Instant::now() + CHECKPOINT_EVERY;
@@ -152,7 +155,7 @@ impl Runner {
         for event in events {
             work.taken = event.position;
             // An event that cannot be read is taken up too: its flow has to stop.
-            if event.event.as_ref().is_ok_and(|event| !is_relevant(event)) {
+            if event.event.as_ref().is_ok_and(|event| !is_relevant(event)) || work.discarded.remove(&event.position) {
                 continue;
             }
             work.unfinished.insert(event.position);

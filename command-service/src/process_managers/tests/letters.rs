@@ -76,6 +76,32 @@ async fn poison_stops_its_own_flow_and_no_other_until_it_is_redriven() {
 }
 
 #[tokio::test]
+async fn what_was_passed_over_stays_so_though_the_checkpoint_is_behind_it() {
+    let database = TestDatabase::new().await;
+    let bank = Bank::default();
+    let ((passed, passed_payment), (well, _)) = (order(1), order(2));
+    bank.poisonous.lock().push(passed_payment);
+    let service = Service::start(&database, &bank).await;
+    for command in [create(passed), pay(passed)] {
+        service.order(passed, Actor::Customer(CUSTOMER), command).await;
+    }
+    until("it is written down", async || letters(&database.db).await.len() == 1).await;
+    drop(service);
+    sqlx::query("UPDATE dead_letters SET status = 'DISCARDED'").execute(&database.db).await.unwrap();
+    // As if something older had kept the checkpoint back.
+    let back = concat!("UPDATE ", "process_manager_checkpoints SET position = 0");
+    sqlx::query(back).execute(&database.db).await.unwrap();
+    bank.poisonous.lock().clear();
+    let service = Service::start(&database, &bank).await;
+    for command in [create(well), pay(well)] {
+        service.order(well, Actor::Customer(CUSTOMER), command).await;
+    }
+    until("what comes later is drawn", async || bank.acts("open") > 0).await;
+    assert_eq!(letters(&database.db).await, stand(&[("payment_initiated", "DISCARDED")]));
+    assert_eq!(bank.acts("open"), 1, "the page of the other order");
+}
+
+#[tokio::test]
 async fn poison_whose_cause_has_gone_is_followed_by_itself() {
     let database = TestDatabase::new().await;
     let bank = Bank::default();
