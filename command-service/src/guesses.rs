@@ -60,10 +60,9 @@ impl Guesses {
     pub async fn begin(&self, user_id: UserId, address: Option<IpAddr>) -> Result<Guess, GuessError> {
         let at = self.clock.now();
         self.sweep(at).await?;
-        // Who hides where they come from (headers that contradict one another) shares a count with all who do.
-        let home = address.map_or_else(|| "unknown".to_owned(), |address| household(address).to_string());
+        let named = [Some(format!("user:{user_id}")), address.map(|address| format!("ip:{}", household(address)))];
         let mut guess = Guess { guessers: Vec::new(), at };
-        for name in [format!("user:{user_id}"), format!("ip:{home}")] {
+        for name in named.into_iter().flatten() {
             let guesser = self.hash(&name);
             match self.count(&guesser, at).await {
                 Ok(()) => guess.guessers.push(guesser),

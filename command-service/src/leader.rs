@@ -188,10 +188,15 @@ mod tests {
     #[tokio::test]
     async fn the_server_looks_after_the_session_of_an_office() {
         let database = TestDatabase::new().await;
-        let options = session(&database.options, "homefood leader").host("127.0.0.1");
-        let mut session = PgConnection::connect_with(&options).await.unwrap();
+        // Over TCP: a Unix socket dies with its process.
+        let options = PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(database.options.get_port())
+            .username(database.options.get_username())
+            .database(database.options.get_database().unwrap());
+        let mut session = PgConnection::connect_with(&session(&options, "homefood leader")).await.unwrap();
         let settings = "SELECT current_setting('tcp_keepalives_idle'), current_setting('tcp_user_timeout')";
         let found: (String, String) = sqlx::query_as(settings).fetch_one(&mut session).await.unwrap();
-        assert_eq!(found, ("5".to_owned(), "10s".to_owned()));
+        assert_eq!(found, ("5".to_owned(), "10000".to_owned()));
     }
 }

@@ -1,8 +1,11 @@
 //! In which role a caller acts. The order itself decides whether that role may.
 
-use std::{convert::Infallible, net::IpAddr};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+};
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use http::request::Parts;
 use shared::{
     domain::{Actor, DisputeId, GiftId, OrderId, ProducerId, UserId},
@@ -102,6 +105,8 @@ impl FromRequestParts<AppState> for ClientAddress {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        Ok(Self(state.proxies.client_of(&parts.extensions, &parts.headers)))
+        // Headers that contradict one another hide nobody: then it is whoever opened the connection.
+        let peer = || parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
+        Ok(Self(state.proxies.client_of(&parts.extensions, &parts.headers).or_else(peer)))
     }
 }

@@ -186,6 +186,7 @@ pub(super) async fn replay_aggregate(
     _: Operator,
     ValidQuery(query): ValidQuery<ReplayQuery>,
 ) -> Result<Response, Problem> {
+    pages::instant("/at_time", query.at_time)?;
     let until = match (query.at_version, query.at_time) {
         (None, None) => Until::Newest,
         (Some(version), None) => Until::Version(version),

@@ -77,6 +77,8 @@ pub(super) async fn list_orders(
     ValidQuery(query): ValidQuery<OrdersQuery>,
 ) -> Result<Response, Problem> {
     let limit = pages::limit(query.limit)?;
+    pages::instant("/from", query.from)?;
+    pages::instant("/to", query.to)?;
     pages::range(query.from, query.to)?;
     let (filter, viewer) = filter_of(&caller, &query)?;
     let key = FilterKey {

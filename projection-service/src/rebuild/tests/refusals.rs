@@ -79,7 +79,7 @@ async fn what_the_new_generation_refuses_waits_as_letters_after_the_swap() {
 #[tokio::test]
 async fn a_rebuild_that_would_lose_rows_asks_a_person() {
     let mut test = Test::with_orders(20).await;
-    test.parts.settings.letters.retries_max = 0;
+    test.park_at_once();
     let running = test.fold::<Orders>().await;
     let waits_already = test.ids[3];
     test.parts.failpoints.set_fold("orders", waits_already);
