@@ -7,6 +7,7 @@ mod gifts;
 mod held;
 mod kills;
 mod letters;
+mod overlap;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
