@@ -9,8 +9,8 @@ use shared::{
             RefundSource,
         },
         payment::{
-            Payment, PaymentCommand, PaymentEvent, PaymentExternalRefundRecorded, PaymentRefundSource, PaymentStatus,
-            RefundState,
+            BankActKind, Payment, PaymentCommand, PaymentEvent, PaymentExternalRefundRecorded, PaymentRefundSource,
+            PaymentStatus, RefundState,
         },
     },
     log::RecordedEvent,
@@ -44,6 +44,10 @@ pub(super) fn react(event: &RecordedEvent, situation: &Situation) -> Vec<Step> {
 fn to_card(order_id: OrderId, authorized: &OrderRefundAuthorized, situation: &Situation) -> Option<Step> {
     let payment_id = authorized.payment_id.filter(|_| authorized.card_amount.is_positive())?;
     let (refund_id, part) = (authorized.refund_id, RefundPart::Card);
+    // All of it was given back at the bank before the order heard of that: what the order owed by then was in it.
+    if situation.payment.as_ref().is_some_and(is_all_back_from_the_bank) {
+        return Some(Step::order(order_id, OrderCommand::SettleRefund { refund_id, part }));
+    }
     match situation.payment.as_ref().and_then(Payment::status) {
         Some(
             PaymentStatus::Initiated
@@ -57,6 +61,11 @@ fn to_card(order_id: OrderId, authorized: &OrderRefundAuthorized, situation: &Si
             Some(pay_back(order_id, payment_id, refund_id, authorized.card_amount))
         }
     }
+}
+
+fn is_all_back_from_the_bank(payment: &Payment) -> bool {
+    let by_bank = payment.bank_acts().iter().any(|act| act.kind == BankActKind::Refund);
+    by_bank && payment.status() == Some(PaymentStatus::Refunded)
 }
 
 fn pay_back(order_id: OrderId, payment_id: PaymentId, refund_id: RefundId, amount: Money) -> Step {
