@@ -56,7 +56,6 @@ fn to_card(order_id: OrderId, authorized: &OrderRefundAuthorized, situation: &Si
             | PaymentStatus::Authorized,
         ) => None,
         Some(PaymentStatus::Failed) => Some(Step::order(order_id, OrderCommand::SettleRefund { refund_id, part })),
-        // Money that was taken at once is not looked at.
         Some(PaymentStatus::Succeeded | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded) | None => {
             Some(pay_back(order_id, payment_id, refund_id, authorized.card_amount))
         }

@@ -30,8 +30,9 @@ impl Executor {
                 | OrderEvent::OrderPaymentAttemptFailed(_),
             )) => {
                 situation.order = self.load_since(&self.orders, event.aggregate_id, event.sequence).await?;
-                if let Some(held) = situation.order.as_ref().and_then(held_by) {
-                    situation.payment = self.load(&self.payments, held.0).await?;
+                let asked = situation.order.as_ref().and_then(held_by).or_else(|| goes_back_to(event));
+                if let Some(payment_id) = asked {
+                    situation.payment = self.load(&self.payments, payment_id.0).await?;
                 }
             }
             Ok(DomainEvent::Order(_) | DomainEvent::Dispute(_)) => {}
@@ -111,6 +112,12 @@ impl Executor {
             }
         }
     }
+}
+
+/// The payment that a refund goes back through: the bank may have given it back already.
+fn goes_back_to(event: &RecordedEvent) -> Option<PaymentId> {
+    let Ok(DomainEvent::Order(OrderEvent::OrderRefundAuthorized(authorized))) = &event.event else { return None };
+    authorized.payment_id.filter(|_| authorized.card_amount.is_positive())
 }
 
 /// The payment that held the money which paid the order: only it knows whether the money was taken.

@@ -1,7 +1,8 @@
 //! Held money that is let go, and attempts that cannot be called off.
 
 use shared::domain::{
-    order::{PartState, RequestPayment},
+    RefundId,
+    order::{AuthorizeRefund, Fault, PartState, RefundAmount, RefundSource, RequestPayment},
     payment::{CaptureMode, Provider, ProviderChoice},
 };
 
@@ -145,4 +146,41 @@ async fn an_order_called_off_between_two_tries_to_take_its_money_has_the_hold_li
     for name in ["payment_succeeded", "order_refund_authorized", "payment_refund_requested"] {
         assert_eq!(events(&database.db, name).await, 0, "{name}");
     }
+}
+
+/// The order owed something when the bank gave all of it back, and heard of that later.
+#[tokio::test]
+async fn what_the_bank_gave_back_in_full_is_not_owed_beside_it() {
+    let database = TestDatabase::new().await;
+    let bank = Bank::default();
+    let service = Service::start(&database, &bank).await;
+    let (order_id, payment_id) = order(1);
+    for command in [create(order_id), pay(order_id)] {
+        service.order(order_id, Actor::Customer(CUSTOMER), command).await;
+    }
+    until("the page is open", async || bank.acts("open") == 1).await;
+    service.tell(order_id, payment_id, ProviderStatus::Confirmed).await;
+    until("the money is its", async || events(&database.db, "payment_applied").await == 1).await;
+    everything_is_followed(&database.db).await;
+    drop(service);
+    let process = Process::start(&database).await;
+    let mut told =
+        submission(payment_id.0, Actor::Provider("bank".to_owned()), report(payment_id, ProviderStatus::Refunded));
+    told.correlation_id = order_id.0;
+    process.payments.execute(told, &crate::command_handler::NoAnswer).await.unwrap();
+    let source_id = Uuid::from_u128(77);
+    let refund = OrderCommand::AuthorizeRefund(AuthorizeRefund {
+        refund_id: RefundId::of_source(order_id, "admin", source_id),
+        source: RefundSource::Admin,
+        source_id,
+        amount: RefundAmount::Exactly(Money::rub(100)),
+        fault: Fault::None,
+    });
+    process.order(submission(order_id.0, Actor::Admin(CUSTOMER), refund)).await.unwrap();
+    drop(process);
+    let _service = Service::start(&database, &bank).await;
+    until("both are booked", async || events(&database.db, "order_refund_authorized").await == 2).await;
+    everything_is_followed(&database.db).await;
+    assert_eq!(events(&database.db, "order_refund_failed").await, 0);
+    assert_eq!(events(&database.db, "order_refund_settled").await, 2);
 }
