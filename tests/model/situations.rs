@@ -27,7 +27,13 @@ impl World {
                 | OrderEvent::OrderPaymentAttemptFailed(_),
             )) => {
                 situation.order = self.orders.get(&event.aggregate_id).map(|held| held.state.clone());
-                if let Some(payment_id) = situation.order.as_ref().and_then(held_by) {
+                let goes_back_to = match &event.event {
+                    Ok(DomainEvent::Order(OrderEvent::OrderRefundAuthorized(authorized))) => {
+                        authorized.payment_id.filter(|_| authorized.card_amount.is_positive())
+                    }
+                    Ok(_) | Err(_) => None,
+                };
+                if let Some(payment_id) = situation.order.as_ref().and_then(held_by).or(goes_back_to) {
                     situation.payment = self.payments.get(&payment_id.0).map(|held| held.state.clone());
                 }
             }
